@@ -1,0 +1,35 @@
+"""FRR: the frr.conf fragment of each node.
+
+`lower` settles everything, `render` only spells it. The fragment holds what is ours and nothing
+else, in the spelling and order of FRR 10's `show running-config`.
+"""
+
+from collections.abc import Iterator
+
+from ferrule.compiler.backends.base import Artifact, Line
+from ferrule.compiler.backends.frr.lower import lower
+from ferrule.compiler.backends.frr.render import Texts, annotate, render
+from ferrule.compiler.backends.frr.shared import Shared
+from ferrule.compiler.network import Network
+
+__all__ = ["annotate", "annotated", "artifacts", "lower", "render"]
+
+
+def artifacts(network: Network, *, with_secrets: bool = False) -> Iterator[Artifact]:
+    """One frr.conf for each node, empty where the node has no session."""
+    shared, texts = Shared(network), Texts()
+    for node in network.nodes:
+        model = lower(node, network, shared)
+        yield Artifact(
+            node.name,
+            f"nodes/{node.name}/frr.conf",
+            render(model, with_secrets=with_secrets, texts=texts),
+            secret=with_secrets and any(one.value is not None for one in model.passwords),
+        )
+
+
+def annotated(network: Network) -> Iterator[tuple[str, tuple[Line, ...]]]:
+    """The lines of every frr.conf with what caused them, by path."""
+    shared = Shared(network)
+    for node in network.nodes:
+        yield f"nodes/{node.name}/frr.conf", annotate(lower(node, network, shared))

@@ -1,0 +1,37 @@
+"""SONiC: rows of CONFIG_DB for the switches.
+
+Ours are the rows whose name starts with `FERRULE_<cluster>_` and the BGP_NEIGHBOR and
+BGP_GLOBALS_LISTEN_PREFIX rows of such a peer group; of BGP_GLOBALS and BGP_GLOBALS_AF only the
+fields that our sessions need. No VRF, interface or DEVICE_METADATA row is ever written.
+
+The switch must run in unified mode (`frr_mgmt_framework_config` "true": frrcfgd) on SONiC 202511
+or later. The default mode (bgpcfgd) knows neither BFD nor a filter per peer nor maximum-prefix,
+and before 202511 each of three defects breaks it: frrcfgd dies on a PREFIX key with a sequence
+number, config apply-patch does not read `route_map_in`, and a PREFIX `deny` boots as a permit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ferrule.compiler.backends.base import Artifact, Line
+from ferrule.compiler.backends.sonic.diff import diff, future
+from ferrule.compiler.backends.sonic.lower import lower
+from ferrule.compiler.backends.sonic.parse import parse
+from ferrule.compiler.backends.sonic.render import annotate, render
+from ferrule.compiler.network import Network
+
+__all__ = ["annotate", "annotated", "artifacts", "diff", "future", "lower", "parse", "render"]
+
+
+def artifacts(network: Network, *, with_secrets: bool) -> Iterator[Artifact]:
+    """The file of every switch; `{}` takes everything of ours off it."""
+    for switch in network.switches:
+        text = render(lower(switch, network), with_secrets=with_secrets)
+        yield Artifact(switch.name, f"switches/{switch.name}/config_db.json", text)
+
+
+def annotated(network: Network) -> Iterator[tuple[str, tuple[Line, ...]]]:
+    """The rows of every switch with what caused them, by path."""
+    for switch in network.switches:
+        yield f"switches/{switch.name}/config_db.json", annotate(lower(switch, network))

@@ -1,0 +1,197 @@
+"""Which rows stand in each other's way: on the switch with others', in one patch with our own.
+
+GCU knows the YANG models and nothing of FRR, and frrcfgd tells nobody what FRR refused. So what FRR
+does not take in place, or not beside something else, is known here (frrcfgd.py of 202511 to master;
+FRR 8.4 and 10.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import ip_address, ip_network
+
+from ferrule.compiler.backends.sonic.model import TABLES, Name, Row, spelled
+from ferrule.compiler.backends.sonic.parse import RowId, Running
+from ferrule.compiler.errors import Diagnostic, error, listed
+from ferrule.compiler.network import Address, Prefix
+
+Rows = Mapping[RowId, Row]
+LISTEN = "BGP_GLOBALS_LISTEN_PREFIX"
+NEIGHBOR = "BGP_NEIGHBOR"
+
+
+# With rows that are not ours.
+
+
+def taken(running: Running, wanted: Rows) -> list[tuple[RowId, Diagnostic]]:
+    """Rows that we want and that somebody else has, or has an equivalent of.
+
+    Addresses are compared as such: a key may spell them as it likes. FRR refuses a listen range
+    that overlaps another of its VRF, whatever their groups.
+    """
+    foreign = [
+        (table, name, running.tables[table][name])
+        for table in (NEIGHBOR, LISTEN)
+        for name in running.tables.get(table, {})
+        if (table, name) not in running.ours
+    ]
+    there = {
+        (NEIGHBOR, _neighbor(name)): (name, of) for table, name, of in foreign if table == NEIGHBOR
+    }
+    ranges = [(name, of) for table, name, of in foreign if table == LISTEN]
+    found = []
+    for (table, name), row in wanted.items():
+        other = there.get((table, _neighbor(name))) if table == NEIGHBOR else None
+        if table == LISTEN:
+            other = next((one for one in ranges if _overlap(one[0], name)), None)
+        if other is not None:
+            group = other[1].get("peer_group_name" if table == NEIGHBOR else "peer_group")
+            found.append(((table, name), _already_there(row, other[0], group)))
+    return found
+
+
+def _already_there(row: Row, name: str, group: object) -> Diagnostic:
+    belongs = f"belongs to peer group {group}" if group else "belongs to no peer group"
+    meets = "" if name == row.name else f", which {row} would meet,"
+    return error(
+        "already-there",
+        f"{row.table}|{name}{meets} is not ours: it {belongs}",
+        *((row.origin.place(),) if row.origin else ()),
+        help="remove it from the switch, or take its node or range out of this Switch",
+    )
+
+
+def unsafe_to_remove(running: Running, going: Iterable[Row]) -> Iterator[Diagnostic]:
+    """Rows that we would remove and that somebody else's still name: GCU refuses the patch."""
+    names = {
+        row.key[-1]: row
+        for row in going
+        if row.table in ("PREFIX_SET", "ROUTE_MAP_SET", "BGP_PEER_GROUP", NEIGHBOR)
+    }
+    if not names:
+        return
+    users: dict[str, list[str]] = {}
+    for table, name, fields in running.foreign():
+        said = {one for of in fields.values() for one in (of if isinstance(of, list) else (of,))}
+        if table == "BGP_NEIGHBOR_AF":  # its parent is the neighbor's row
+            said.add(name.split("|")[1] if "|" in name else name)
+        for used in names.keys() & said:
+            users.setdefault(used, []).append(f"{table}|{name}")
+    for name, rows in users.items():
+        yield error(
+            "still-used",
+            f"{names[name]} cannot be removed: it is named by {listed(sorted(rows))}",
+            help="these rows are not ours: take the name out of them first",
+        )
+
+
+# Among our own.
+
+
+def apart(running: Running, wanted: Rows, *, gone: Rows, new: Rows, other: Rows) -> set[RowId]:
+    """Rows that must go in one patch and come in a later one.
+
+    Those that FRR would not change, those that take the place of another, and whatever stands on
+    one of them.
+    """
+    modes = {name: row for (table, name), row in running.ours.items() if table == "PREFIX_SET"}
+    after = {name: row for (table, name), row in wanted.items() if table == "PREFIX_SET"}
+    parted = {one for one, row in other.items() if _is_fixed(running.ours[one], row, modes, after)}
+    parted |= _replacements(gone, new)
+    return _with_dependants(parted, (*running.ours.values(), *wanted.values()))
+
+
+def _is_fixed(old: Row, new: Row, before: Mapping[str, Row], after: Mapping[str, Row]) -> bool:
+    """Whether FRR keeps the old row when CONFIG_DB has the new one.
+
+    frrcfgd answers the end of an `admin_status` with `shutdown`, whatever it said.
+    """
+    if old.table == "ROUTE_MAP":
+        return _mode(old, before) != _mode(new, after) and "match_prefix_set" in old.fields
+    if old.table == "BGP_PEER_GROUP":
+        return "admin_status" in old.fields
+    return old.table in (NEIGHBOR, LISTEN, "PREFIX_SET")
+
+
+def _mode(statement: Row, sets: Mapping[str, Row]) -> object:
+    matched = sets.get(spelled(statement.fields.get("match_prefix_set", "")))
+    return matched and matched.fields.get("mode")
+
+
+def _replacements(gone: Rows, new: Rows) -> set[RowId]:
+    """Pairs of a row that goes and one that comes where FRR has room for only one of them.
+
+    A neighbor that has dialled in is in the way of its own configuration by name.
+    """
+    found: set[RowId] = set()
+    leaving: dict[object, RowId] = {}
+    for one, row in gone.items():
+        if row.table in ("PREFIX", NEIGHBOR):
+            leaving[_place(row)] = one
+    ranges = [(one, row) for one, row in gone.items() if row.table == LISTEN]
+    for one, row in new.items():
+        if row.table in ("PREFIX", NEIGHBOR) and _place(row) in leaving:
+            found |= {one, leaving[_place(row)]}
+        for other, range_ in ranges:
+            meets = _overlap if row.table == LISTEN else _is_in
+            if row.table in (LISTEN, NEIGHBOR) and meets(row.name, range_.name):
+                found |= {one, other}
+    return found
+
+
+def _place(row: Row) -> object:
+    """What FRR knows it by: an entry of a prefix-list by its number, a neighbor by its address."""
+    return (row.table, row.key[:2] if row.table == "PREFIX" else _neighbor(row.name))
+
+
+def _with_dependants(parted: set[RowId], rows: Iterable[Row]) -> set[RowId]:
+    if not parted:
+        return parted
+    standing = [((row.table, row.name), set(_stands_on(row))) for row in rows]
+    size = 0
+    while size != len(parted):
+        size = len(parted)
+        parted |= {one for one, below in standing if below & parted}
+    return parted
+
+
+def _stands_on(row: Row) -> Iterator[RowId]:
+    """The rows that a row names, by its key or in a field."""
+    table = TABLES[row.table]
+    if table.parent:
+        yield table.parent, "|".join(row.key[: len(TABLES[table.parent].key)])
+    for name, wanted in table.fields.items():
+        if isinstance(wanted, Name) and name in row.fields:
+            vrf = f"{row.key[0]}|" if "vrf_name" in TABLES[wanted.table].key else ""
+            yield wanted.table, vrf + spelled(row.fields[name])
+
+
+# Keys as FRR reads them.
+
+
+def _neighbor(name: str) -> tuple[str, Address | str]:
+    vrf, _, neighbor = name.rpartition("|")
+    try:
+        return vrf, ip_address(neighbor)
+    except ValueError:  # an interface
+        return vrf, neighbor
+
+
+def _range(name: str) -> tuple[str, Prefix | None]:
+    vrf, _, prefix = name.rpartition("|")
+    try:
+        return vrf, ip_network(prefix, strict=False)
+    except ValueError:
+        return vrf, None
+
+
+def _overlap(one: str, other: str) -> bool:
+    (vrf, mine), (their_vrf, their) = _range(one), _range(other)
+    if mine is None or their is None or vrf != their_vrf or mine.version != their.version:
+        return False
+    return mine.overlaps(their)
+
+
+def _is_in(neighbor: str, range_: str) -> bool:
+    (vrf, address), (their_vrf, prefix) = _neighbor(neighbor), _range(range_)
+    return vrf == their_vrf and prefix is not None and address in prefix

@@ -1,0 +1,216 @@
+"""What holds of reading back and comparing, whatever is on a switch and whatever should be."""
+
+import json
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+from backends.sonic_strategies import (
+    CLUSTER,
+    Tables,
+    foreign,
+    merged,
+    models,
+    tables_of,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ferrule.compiler.backends.sonic import diff, future, parse
+from ferrule.compiler.backends.sonic.diff import PHASES, patches
+from ferrule.compiler.backends.sonic.model import Model, Row, check
+from ferrule.compiler.backends.sonic.parse import GLOBALS, Running
+
+Rows = dict[tuple[str, str], Row]
+
+
+def read(theirs: Tables, ours: Model) -> Running:
+    return parse(json.dumps(merged(theirs, tables_of(ours))), CLUSTER)
+
+
+def own(one: Model) -> Rows:
+    return {(row.table, row.name): row for row in one.rows if row.table not in GLOBALS}
+
+
+# RFC 6902 for objects, written from the RFC: no part of what is tested.
+
+
+def pointed(pointer: str) -> list[str]:
+    assert pointer.startswith("/")
+    return [one.replace("~1", "/").replace("~0", "~") for one in pointer[1:].split("/")]
+
+
+def apply(document: dict[str, Any], operation: dict[str, Any]) -> None:
+    *above, last = pointed(operation["path"])
+    target = document
+    for step in above:
+        target = target[step]
+    match operation["op"]:
+        case "add":
+            target[last] = operation["value"]
+        case "remove":
+            del target[last]
+        case "replace":
+            assert last in target
+            target[last] = operation["value"]
+        case "test":
+            assert target[last] == operation["value"]
+        case other:
+            raise AssertionError(other)
+
+
+def patched(document: Tables, patch: str) -> Tables:
+    """As `config apply-patch` does it: tables that are not there are made before.
+
+    It refuses a result with an empty table.
+    """
+    result = deepcopy(document)
+    for operation in json.loads(patch):
+        result.setdefault(pointed(operation["path"])[0], {})
+        apply(result, operation)
+    assert all(result.values())
+    return result
+
+
+def states(document: Tables, all_patches: tuple[str, ...]) -> Iterator[Tables]:
+    """The CONFIG_DB after each patch."""
+    for patch in all_patches:
+        document = patched(document, patch)
+        yield document
+
+
+# The laws.
+
+
+@given(foreign(), models(), st.booleans())
+def test_what_runs_already_needs_no_change(theirs: Tables, one: Model, managed: bool) -> None:
+    found = diff(read(theirs, one), one, managed=managed)
+    assert {change.path[0] for change in found.changes} <= (set(GLOBALS) if managed else set())
+    assert managed or found.empty
+
+
+@given(foreign(), models(), models(), st.booleans())
+def test_patches_make_ours_as_intended_and_leave_the_rest(
+    theirs: Tables, before: Model, after: Model, managed: bool
+) -> None:
+    running = read(theirs, before)
+    found = diff(running, after, managed=managed)
+    assert not [problem for problem in found.problems if problem.severity == "error"]
+
+    end = future(running, found)
+
+    assert end.ours == own(after)
+    assert outside(end) == expected_outside(running, after, managed=managed)
+    assert diff(end, after, managed=managed).empty
+
+
+def outside(running: Running) -> Tables:
+    rows: Tables = {}
+    for table, name, fields in running.foreign():
+        rows.setdefault(table, {})[name] = dict(fields)
+    return rows
+
+
+def expected_outside(running: Running, after: Model, *, managed: bool) -> Tables:
+    """As before, and the globals by their rules."""
+    rows = outside(running)
+    for row in after.rows:
+        if row.table in GLOBALS:
+            there = rows.setdefault(row.table, {}).get(row.name)
+            if there is None:
+                rows[row.table][row.name] = dict(row.fields)
+            elif managed:
+                needed = dict(row.fields)
+                if "default_ipv4_unicast" not in there:
+                    needed.pop("default_ipv4_unicast", None)
+                there.update(needed)
+    return rows
+
+
+@given(foreign(), models(), models(), st.booleans())
+def test_another_implementation_of_json_patch_comes_to_the_same(
+    theirs: Tables, before: Model, after: Model, managed: bool
+) -> None:
+    running = read(theirs, before)
+    found = diff(running, after, managed=managed)
+    *_, last = (running.tables, *states(as_read(running), patches(found)))
+    assert last == future(running, found).tables
+
+
+def as_read(running: Running) -> Tables:
+    text = json.dumps(running.tables)
+    tables: Tables = json.loads(text)
+    return tables
+
+
+@given(foreign(), models(), models())
+def test_every_row_replaced_or_removed_is_tested_first(
+    theirs: Tables, before: Model, after: Model
+) -> None:
+    for patch in patches(diff(read(theirs, before), after, managed=True)):
+        tested: set[str] = set()
+        for operation in json.loads(patch):
+            if operation["op"] == "test":
+                tested.add(operation["path"])
+            elif operation["op"] != "add":
+                assert operation["path"] in tested
+
+
+@given(models(), models())
+def test_after_each_patch_the_rows_are_ones_that_sonic_takes(before: Model, after: Model) -> None:
+    running = read({"VRF": {"Vrf_blue": {}}}, before)
+    for state in states(as_read(running), patches(diff(running, after, managed=True))):
+        now = parse(state, CLUSTER)
+        shared = (now.row(table, name) for table in GLOBALS for name in state.get(table, {}))
+        rows = [row for row in (*now.ours.values(), *shared) if row is not None]
+        assert check(rows) == []
+
+
+@given(models(), models())
+def test_what_accepts_comes_before_what_refuses(before: Model, after: Model) -> None:
+    running = read({"VRF": {"Vrf_blue": {}}}, before)
+    found = diff(running, after)
+    order = [command.within[0] for command in found.commands]
+    assert order == sorted(order, key=PHASES.index)
+    for command in found.commands:
+        assert command.op != "remove" or command.within != ("accept",)
+        assert command.op != "add" or command.within != ("detach",)
+    limits = {
+        (change.path[1], int(change.new or 0) < int(change.old or 0))
+        for change in found.changes
+        if change.path[2:] == ("max_prefix_limit",)
+    }
+    accepted = [one for one in found.commands if one.within == ("accept",)]
+    for name, lowered in limits:
+        if lowered:
+            row = running.ours["BGP_PEER_GROUP_AF", name]
+            (kept,) = {
+                json.loads(one.text)["value"]["max_prefix_limit"]
+                for one in accepted
+                if f'"/BGP_PEER_GROUP_AF/{name}"' in one.text
+            } or {row.fields["max_prefix_limit"]}
+            assert kept == row.fields["max_prefix_limit"]
+
+
+@given(foreign(), models(), models())
+def test_the_way_back_is_a_diff_too(theirs: Tables, before: Model, after: Model) -> None:
+    running = read(theirs, before)
+    there = future(running, diff(running, after))
+    assert future(there, diff(there, before)).ours == running.ours
+
+
+@given(foreign(), models(), models())
+def test_changes_name_exactly_the_rows_that_differ(
+    theirs: Tables, before: Model, after: Model
+) -> None:
+    running = read(theirs, before)
+    old, new = own(before), own(after)
+    different = {one for one in old.keys() | new.keys() if old.get(one) != new.get(one)}
+    changed = {
+        (change.path[0], change.path[1])
+        for change in diff(running, after).changes
+        if change.path[0] not in GLOBALS
+    }
+    assert changed >= different
+    for table, name in changed - different:  # it only goes and comes back
+        assert table in ("PREFIX", "PREFIX_SET", "ROUTE_MAP", "BGP_NEIGHBOR")

@@ -1,0 +1,1 @@
+"""Edge, outwards: hands artifacts to directories and devices."""

@@ -1,0 +1,1 @@
+"""Edge, inwards: files and clusters become documents."""

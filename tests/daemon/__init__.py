@@ -1,0 +1,1 @@
+"""Real FRR daemons in network namespaces, to ask what a configuration really does."""

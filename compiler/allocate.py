@@ -63,7 +63,7 @@ def allocate(
         run.confirm(demand)
     for demand in ordered:
         run.resume(demand)
-    waiting = sorted(ordered, key=lambda one: (not one.created, one.created))
+    waiting = sorted(ordered, key=_turn)
     changed = True
     while changed:
         grown = [run.complete(demand) for demand in ordered]
@@ -71,6 +71,16 @@ def allocate(
         changed = any(grown) or any(served)
     run.found += (found for demand in ordered for found in run.squatting(demand))
     return tuple(run.result(demand) for demand in ordered), run.found
+
+
+def _turn(demand: Demand) -> tuple[object, ...]:
+    """Whoever holds an address it cannot keep comes before those who never had one, as in MetalLB.
+
+    So a Service that grows from one family to two finds its first address still free.
+    """
+    if demand.held:
+        return (False,)
+    return (True, not demand.created, demand.created)
 
 
 class _Run:

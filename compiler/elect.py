@@ -125,6 +125,12 @@ class _Election:
         return self.owners[ask]
 
 
+def _elected_by(service: Service, demand: Demand) -> Address:
+    """The first of `status.loadBalancer.ingress`, whatever its family; else the first we give."""
+    kept = set(demand.held) == set(service.addresses)
+    return demand.held[0] if kept else service.addresses[0]
+
+
 def announcements(
     services: Sequence[Service],
     demands: Mapping[str, Demand],
@@ -156,7 +162,7 @@ def announcements(
         if reach is None:
             continue
         local = ready.l2_nodes if demand.local and endpoints is not None else None
-        winner = election.winner(service.addresses[0], reach, local)
+        winner = election.winner(_elected_by(service, demand), reach, local)
         if winner is not None:
             given[winner] += (
                 Announcement(address, reach.interfaces[winner], service.key)

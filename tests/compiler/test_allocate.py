@@ -91,6 +91,32 @@ ALLOCATION = [
         {"a/a": "pool-exhausted", "a/b": "pool-exhausted", "a/c": "192.0.2.1"},
     ),
     row(
+        "a holder that grows to two families comes before whoever never had an address",
+        [pool("p", "192.0.2.1/32,2001:db8::1/128")],
+        [
+            demand("a/a", held="192.0.2.1", families=BOTH, dual_stack="require", created="2"),
+            demand("a/b", created="1"),
+        ],
+        {"a/a": "192.0.2.1,2001:db8::1", "a/b": "pool-exhausted"},
+        "address-cleared",
+    ),
+    row(
+        "a holder that asks for a second address keeps the first from being taken",
+        [pool("p", "192.0.2.1/32,2001:db8::1/128")],
+        [
+            demand(
+                "a/a",
+                BOTH,
+                "prefer",
+                held="192.0.2.1",
+                requested="192.0.2.1,2001:db8::1",
+                created="2",
+            ),
+            demand("a/b", created="1"),
+        ],
+        {"a/a": "192.0.2.1,2001:db8::1", "a/b": "pool-exhausted"},
+    ),
+    row(
         "equal ages are told apart by namespace before name",
         SMALL,
         [demand("a-b/a"), demand("a/c"), demand("a/b")],

@@ -1,6 +1,7 @@
 """Who answers for which address on layer 2: MetalLB's cases, one row per rule, and the cost."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from ipaddress import ip_address
 from itertools import permutations
@@ -376,6 +377,17 @@ def test_both_addresses_are_on_the_node_of_the_first() -> None:
     assert [str(one.address) for one in told[FIRST]] == pair.split(",")
     assert told[SECOND] == told[THIRD] == ()
     assert owner([one.name for one in NODES], {}, ip_address("2001:db8::1")) != FIRST
+
+
+def test_a_status_that_names_ipv6_first_elects_by_it() -> None:
+    pair = "192.0.2.1,2001:db8::1"
+    asked = demand("a/a", held=pair)
+    turned = replace(asked, held=asked.held[::-1])
+
+    told = announcements([served("a/a", pair)], {"a/a": turned}, [ALL], POOLS, NODES, None)
+
+    winner = owner([one.name for one in NODES], {}, ip_address("2001:db8::1"))
+    assert [name for name, each in told.items() if each] == [winner] != [FIRST]
 
 
 def test_announcements_are_sorted_by_address_then_service() -> None:

@@ -87,6 +87,9 @@ class Fabric:
                 table[prefix] = {path["peerId"] for path in paths}
         return table
 
+    def wait_heard(self, switch: str, wanted: dict[str, set[str]]) -> None:
+        wait_for(lambda: self.heard(switch) == wanted, ROUTES_S, f"{switch} hears {wanted}")
+
     def intended(self, switch: str) -> dict[str, set[str]]:
         """The same, by `render --output json` and the sessions in it."""
         table: dict[str, set[str]] = {}
@@ -113,8 +116,7 @@ def test_an_example_loads_silently_peers_and_is_heard_exactly(fabric: Fabric) ->
     fabric.wait()
     for switch in fabric.switches:
         intended = fabric.intended(switch)
-        wait_for(lambda s=switch, want=intended: fabric.heard(s) == want, ROUTES_S, switch)
-        assert fabric.heard(switch) == intended
+        fabric.wait_heard(switch, intended)
         routes = {one["prefix"]: one["from"] for one in fabric.json["switches"][switch]["routes"]}
         assert routes.keys() == intended.keys()
         assert {p: len(nodes) for p, nodes in routes.items()} == {
@@ -130,7 +132,11 @@ def test_bfd_is_up_where_a_profile_is_named(fabric: Fabric) -> None:
     }
     for switch, device in fabric.switches.items():
         mine = {address for name, address in wanted if name == switch}
-        wait_for(lambda d=device, want=mine: up(d) == want, ROUTES_S, f"BFD at {switch}")
+        wait_up(device, mine)
+
+
+def wait_up(device: Device, wanted: set[str]) -> None:
+    wait_for(lambda: up(device) == wanted, ROUTES_S, f"BFD at {device.name} with {wanted}")
 
 
 def up(device: Device) -> set[str]:

@@ -109,7 +109,9 @@ class _Election:
             for number, one in enumerate(each)
             if any_matches(one.service_selectors, demand.labels)
         )
-        if demand.sharing_key and any(each[number].service_selectors for number in matching):
+        if demand.sharing_key is not None and any(
+            each[number].service_selectors for number in matching
+        ):
             return None  # who shares an address must not be told apart by its labels
         if (pool, matching) not in self.reaches:
             chosen = tuple(each[number] for number in matching)

@@ -62,7 +62,7 @@ class ObjectRef:
 
     def __str__(self) -> str:
         name = f"{self.namespace}/{self.name}" if self.namespace else self.name
-        return f"{self.kind} {printable(name)}"
+        return printable(f"{self.kind} {name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +103,7 @@ class Diagnostic:
     def __str__(self) -> str:
         """The form of a compiler: one greppable line, the excerpt, other places, the help."""
         first, *others = self.places or (Place(),)
-        subject = f" ({first.ref})" if first.position and first.ref else ""
-        lines = [f"{first}: {self.severity}[{self.code}]: {self.message}{subject}"]
+        lines = [f"{first}: {self.severity}[{self.code}]: {self.message}{self._subject}"]
         if first.position:
             lines += first.position.excerpt()
         for place in others:
@@ -113,6 +112,15 @@ class Diagnostic:
         if self.help:
             lines.append(f"  = help: {self.help}")
         return "\n".join(lines)
+
+    @property
+    def _subject(self) -> str:
+        """The object that the first place is in, unless the message names it."""
+        first = self.places[0] if self.places else Place()
+        if first.ref is None or first.position is None:
+            return ""
+        kind, _, name = str(first.ref).partition(" ")
+        return "" if f'{kind} "{name}"'.lower() in self.message.lower() else f" ({first.ref})"
 
     def to_json(self) -> dict[str, object]:
         """Form of `validate --output json`."""

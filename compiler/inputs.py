@@ -16,6 +16,7 @@ from ferrule.compiler.kube import (
     read_nodes,
     read_secrets,
 )
+from ferrule.compiler.network import Address
 from ferrule.compiler.rules import check_spec
 from ferrule.compiler.service import Demand, read_services
 from ferrule.compiler.source import Document
@@ -73,12 +74,11 @@ def read_inputs(
         *about_secrets,
         *about_locks,
     ]
-    missing = _not_missing(found)
-    found += [
-        one
-        for one in (*check_objects(spec), *check_spec(spec, nodes), *_partial(spec, core))
-        if one.code not in missing
-    ]
+    about_spec = [*check_objects(spec), *check_spec(spec, nodes), *_partial(spec, core)]
+    silent = _not_missing(found)
+    if any(one.code == "unknown-pool" for one in about_spec):
+        silent.add("pool-not-advertised")  # it is, by a misspelt name
+    found += [one for one in about_spec if one.code not in silent]
     return Inputs(
         spec,
         services,
@@ -107,13 +107,17 @@ def _not_missing(found: Iterable[Diagnostic]) -> set[str]:
         one.code in ("invalid-name", "missing-kind") or not any(place.ref for place in one.places)
         for one in errors
     )
-    return DOUBTS | REFERENCES if nameless else DOUBTS if errors else set()
+    return DOUBTS | REFERENCES if nameless else set(DOUBTS) if errors else set()
 
 
 def _locks(
     spec: Spec, previous: Iterable[Document], services: Iterable[Demand]
 ) -> tuple[dict[str, Held], list[Diagnostic]]:
-    """Reservations by Service; of the last run only those whose Service is still there."""
+    """Reservations by Service.
+
+    Of the last run's lock only what its Service still goes by: it is there, and neither asks for
+    other addresses nor holds other ones. So a second run finds what the first one left.
+    """
     entries, found = lock_entries(spec.locks)
     held = {
         name: Held(entry.addresses, lock.origin.document.at("services", name))
@@ -121,13 +125,18 @@ def _locks(
     }
     sorted_, unsorted = sort_documents(previous)
     last, mistakes = read_spec(sorted_.spec)
-    present = {one.key for one in services}
+    present = {one.key: one for one in services}
     for lock in last.locks:
         for name, entry in lock.spec.services.items():
-            if name in present:
+            if name in present and _goes_by(present[name], entry.addresses):
                 origin = lock.origin.document.at("services", name)
                 held.setdefault(name, Held(entry.addresses, origin))
     return held, [*found, *unsorted, *mistakes]
+
+
+def _goes_by(service: Demand, locked: tuple[Address, ...]) -> bool:
+    preferred = service.requested or service.held
+    return not preferred or set(preferred) == set(locked)
 
 
 def _partial(spec: Spec, core: Mapping[str, object]) -> Iterable[Diagnostic]:

@@ -9,26 +9,27 @@ from __future__ import annotations
 
 import json
 import re
-from bisect import bisect_right
 from collections.abc import Iterator
 
-from ferrule.compiler.yamltext import Flaw, Mark, repeated
+from ferrule.compiler.lines import ENDS, Lines
+from ferrule.compiler.yamltext import MOST_FLAWS, Flaw, Mark, repeated
 
-TOKEN = re.compile(r'[{}\[\]:,]|"(?:[^"\\]|\\.)*"|[^\s{}\[\]:,"]+')
+TOKEN = re.compile(r'[{}\[\]:,]|"(?:[^"\\]++|\\.)*+"|[^\s{}\[\]:,"]++')
 
 
 def documents(text: str) -> Iterator[tuple[Mark, list[Flaw]]]:
     """Marks and flaws of each value of a text that is JSON, one value after the other."""
-    starts = [0, *(match.end() for match in re.finditer(r"\r\n|\r|\n", text))]
+    lines = Lines(text, ENDS)
     open_: list[Mark] = []  # the collections around the current token
     steps: list[str | int] = []  # and where in each of them it is
     flaws: list[Flaw] = []
     key: Mark | None = None
     for token in TOKEN.finditer(text):
-        written, line = token[0], bisect_right(starts, token.start())
-        mark = Mark(line, token.start() - starts[line - 1] + 1, len(written), line)
+        written = token[0]
         if written in ",:":
             continue
+        line, column = lines.at(token.start())
+        mark = Mark(line, column, len(written), line)
         if written in "}]":
             mark = open_.pop()
             steps.pop()
@@ -40,7 +41,7 @@ def documents(text: str) -> Iterator[tuple[Mark, list[Flaw]]]:
         if open_ and isinstance(steps[-1], str) and key is None:
             key, name = mark, json.loads(written)
             steps[-1] = name
-            if name in open_[-1].keys:
+            if name in open_[-1].keys and len(flaws) < MOST_FLAWS:
                 first = open_[-1].keys[name]
                 flaws.append(repeated(name, tuple(steps[:-1]), mark, first))
             continue
@@ -48,7 +49,7 @@ def documents(text: str) -> Iterator[tuple[Mark, list[Flaw]]]:
             _put(open_[-1], steps, mark, key)
             key = None
         if written in "{[":
-            mark.width = 1
+            mark.width, mark.children, mark.keys = 1, {}, {}
             open_.append(mark)
             steps.append("" if written == "{" else -1)
         elif not open_:

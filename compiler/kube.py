@@ -177,7 +177,9 @@ def _addresses(
             addresses.append(parse_address(text.strip()))
         except PydanticCustomError as bad:
             message = f"node {quoted(node)}: {bad.message()}"
-            found.append(error("invalid-node-address", message, document.place(path), node=node))
+            help = "write addresses, with a comma between two" if ADDRESSES in path else None
+            place = document.place(path)
+            found.append(error("invalid-node-address", message, place, help=help, node=node))
     return tuple(dict.fromkeys(addresses))
 
 
@@ -288,8 +290,9 @@ def read_secrets(
     for key, one, document in read_each(_Secret, documents, found):
         password = one.string_data.get("password")
         if password is None and "password" in one.data:
+            password = one.data["password"]
             try:
-                raw = base64.b64decode(one.data["password"], validate=True)
+                raw = base64.b64decode(password, validate=True)
                 password = raw.decode(errors="surrogateescape")
             except (binascii.Error, ValueError):
                 place = document.place(("data", "password"))

@@ -14,7 +14,15 @@ from ipaddress import IPv4Address
 from ferrule.compiler.errors import Diagnostic, Place, error, listed, quoted, warning
 from ferrule.compiler.facing import Peer, SwitchSpec, asn_label
 from ferrule.compiler.kube import KubeNode
-from ferrule.compiler.network import Address, Family, NodeEnd, Prefix, Session, SwitchEnd
+from ferrule.compiler.network import (
+    Address,
+    Family,
+    NodeEnd,
+    Prefix,
+    Session,
+    SwitchEnd,
+    Timers,
+)
 from ferrule.compiler.spec import Spec
 
 BFD_MS, BFD_TIMES = 300, 3  # bfdd's defaults; CONFIG_DB has no way to change them
@@ -37,8 +45,7 @@ def group_settings(one: NodeEnd, other: NodeEnd) -> Iterator[tuple[str, object, 
     settings = (
         ("localASN" if one.local_asn or other.local_asn else "myASN", one.far_asn, other.far_asn),
         ("ebgpMultiHop", one.multihop, other.multihop),
-        ("holdTime", one.timers.hold_s, other.timers.hold_s),
-        ("keepaliveTime", one.timers.keepalive_s, other.timers.keepalive_s),
+        _hold_or_keepalive(one.timers, other.timers),
         ("connectTime", one.timers.connect_s, other.timers.connect_s),
         ("dualStackAddressFamily", one.families, other.families),
     )
@@ -47,13 +54,24 @@ def group_settings(one: NodeEnd, other: NodeEnd) -> Iterator[tuple[str, object, 
             yield name, mine, theirs
 
 
+def _hold_or_keepalive(one: Timers, other: Timers) -> tuple[str, object, object]:
+    """Where hold times differ, so do keepalives that were derived from them."""
+    if one.hold_s != other.hold_s:
+        return "holdTime", one.hold_s, other.hold_s
+    return "keepaliveTime", one.keepalive_s, other.keepalive_s
+
+
 def check_switches(
     spec: Spec,
     nodes: Sequence[KubeNode],
     sessions: Mapping[str, Sequence[Session]],
     router_ids: Mapping[str, IPv4Address],
+    refused: set[str],
 ) -> Iterator[Diagnostic]:
-    """All switches, one by one, and what BFD comes to on them."""
+    """All switches, one by one, and what BFD comes to on them.
+
+    `refused` is given the names of the sessions that cannot be beside others.
+    """
     of_switch: dict[str, list[tuple[Session, SwitchEnd]]] = defaultdict(list)
     for each in sessions.values():
         for session in each:
@@ -62,7 +80,7 @@ def check_switches(
     peers = {peer.name: peer for peer in spec.peers}
     kube = {node.name: node for node in nodes}
     for switch in spec.switches:
-        check = _Switch(switch, of_switch[switch.name], peers, kube, router_ids)
+        check = _Switch(switch, of_switch[switch.name], peers, kube, router_ids, refused)
         yield from check.neighbors_differ()
         yield from check.router_ids_differ()
         yield from check.ranges_agree()
@@ -78,6 +96,7 @@ class _Switch:
     peers: Mapping[str, Peer]
     kube: Mapping[str, KubeNode]
     router_ids: Mapping[str, IPv4Address]
+    refused: set[str]
 
     def neighbors_differ(self) -> Iterator[Diagnostic]:
         """One address is one neighbor in a VRF of a switch, one sourceAddress one node."""
@@ -87,10 +106,20 @@ class _Switch:
             source = session.node_end.source_address
             sharing = sources.setdefault(source, session) if source is not None else session
             first = seen.setdefault((end.vrf, end.neighbor), session)
+            if sharing.node != session.node or first is not session:
+                self.refused.add(session.name)
             if sharing.node != session.node:
                 yield self._shared_source(session, sharing, end.neighbor)
-            elif first is not session:
+            elif first is not session and not self._meet(session, first):
                 yield self._twice(session, first, end.neighbor)
+
+    def _meet(self, session: Session, other: Session) -> bool:
+        """Whether they are two peers to one address on one node: that has been told."""
+        ends = [
+            (one.node, self.peers[one.peer].spec.peer_address, one.node_end.vrf)
+            for one in (session, other)
+        ]
+        return ends[0] == ends[1] and ends[0][1] is not None
 
     def _shared_source(self, session: Session, other: Session, source: Address) -> Diagnostic:
         return error(
@@ -138,6 +167,7 @@ class _Switch:
                 places = [self.kube[first].origin.place(), self.switch.place()]
             else:
                 continue
+            self.refused.update(one.name for one, _ in self.ends if one.node == node)
             yield error(
                 "duplicate-router-id",
                 f"node {quoted(node)} has router ID {router_id} towards switch"
@@ -158,6 +188,7 @@ class _Switch:
             for name, ours, theirs in group_settings(session.node_end, first.node_end):
                 peer, other = self.peers[session.peer], self.peers[first.peer]
                 places = [self._setting(name, one) for one in (session, first)]
+                self.refused.add(session.name)
                 yield error(
                     "listen-range-mismatch",
                     f"BGPPeers {quoted(peer.name)} (node {quoted(session.node)}) and"

@@ -54,6 +54,7 @@ class Attributes:
     local_pref: int | None = None
     communities: tuple[str, ...] = ()
     large: tuple[str, ...] = ()
+    prepend: int = 0  # how often the node's AS is there once more
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ class RouteClass:
     def attributes(self, peer: str) -> Attributes | None:
         """What a BGPPeer of this name hears; None where it hears nothing.
 
-        Communities are united; all terms for one peer have the same local preference.
+        Communities are united; all terms for one peer agree in the rest.
         """
         heard = [term.attributes for term in self.terms if term.reaches(peer)]
         if not heard:
@@ -135,6 +136,7 @@ class RouteClass:
             max((one.local_pref for one in heard if one.local_pref is not None), default=None),
             tuple(sorted({c for one in heard for c in one.communities}, key=community_key)),
             tuple(sorted({c for one in heard for c in one.large}, key=community_key)),
+            max(one.prepend for one in heard),
         )
 
 

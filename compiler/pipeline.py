@@ -154,7 +154,7 @@ def _switch(
 def _lonely(inputs: Inputs, topology: Topology) -> Iterator[Diagnostic]:
     """Nodes that no session reaches, told once."""
     lonely = [node for node in inputs.nodes if node.name not in topology.sessions]
-    if lonely and inputs.spec.peers:
+    if lonely and inputs.spec.peers and not has_errors(topology.diagnostics):
         first = quoted(lonely[0].name)
         more = f" and {len(lonely) - 1} more" if len(lonely) > 1 else ""
         message = f"no session reaches node {first}{more}: it announces nothing over BGP"

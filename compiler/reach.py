@@ -50,12 +50,13 @@ def community_aliases(spec: Spec) -> dict[str, str]:
 def collide(
     one: kinds.BGPAdvertisement, other: kinds.BGPAdvertisement, families: Iterable[Family]
 ) -> bool:
-    """Whether they give one prefix of a pool, told to one peer, two local preferences.
+    """Whether they give one prefix of a pool, told to one peer, two preferences or AS paths.
 
     As MetalLB has it: in a pool of both families the lengths only differ where both do
     (`internal/config`). On which nodes they meet is not looked at.
     """
-    if one.local_pref == other.local_pref or not share(one.peers, other.peers):
+    same = (one.local_pref, one.as_path_prepend) == (other.local_pref, other.as_path_prepend)
+    if same or not share(one.peers, other.peers):
         return False
     return any(length_for(one, family)[0] == length_for(other, family)[0] for family in families)
 

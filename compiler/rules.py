@@ -202,12 +202,12 @@ def aggregation_lengths(spec: Spec, _: Sequence[KubeNode]) -> Iterator[Diagnosti
 
 
 def local_preferences(spec: Spec, nodes: Sequence[KubeNode]) -> Iterator[Diagnostic]:
-    """Two advertisements never give one prefix two local preferences.
+    """Two advertisements never give one prefix two local preferences, or two AS paths.
 
     Those with serviceSelectors are compared Service by Service, when they meet.
     """
     plain = [one for one in spec.bgp_advertisements if not one.spec.service_selectors]
-    if len({one.spec.local_pref for one in plain}) < 2:
+    if len({(one.spec.local_pref, one.spec.as_path_prepend) for one in plain}) < 2:
         return
     selected = _selected(plain, nodes)
     pools = {one.name: pools_of(one, spec.pools) for one in plain}
@@ -216,13 +216,16 @@ def local_preferences(spec: Spec, nodes: Sequence[KubeNode]) -> Iterator[Diagnos
             continue
         for pool in pools[one.name]:
             if pool in pools[other.name] and collide(one.spec, other.spec, families_of(pool)):
+                same = one.spec.local_pref == other.spec.local_pref
+                name, say = ("asPathPrepend", _prepend) if same else ("localPref", _pref)
                 message = (
-                    f"pool {quoted(pool.name)} is advertised with localPref {_pref(one)} by"
-                    f" {quoted(one.name)} and {_pref(other)} by {quoted(other.name)}"
+                    f"pool {quoted(pool.name)} is advertised with {name} {say(one)} by"
+                    f" {quoted(one.name)} and {say(other)} by {quoted(other.name)}"
                 )
-                places = other.place("localPref"), one.place("localPref")
+                code = "as-path-conflict" if same else "local-pref-conflict"
+                places = other.place(name), one.place(name)
                 help = "keep them apart by peers, nodeSelectors or aggregation length"
-                yield error("local-pref-conflict", message, *places, help=help)
+                yield error(code, message, *places, help=help)
                 break
 
 
@@ -242,6 +245,10 @@ def _selected(
 
 def _pref(one: Advertisement) -> str:
     return str(one.spec.local_pref) if one.spec.local_pref else "unset"
+
+
+def _prepend(one: Advertisement) -> str:
+    return str(one.spec.as_path_prepend) if one.spec.as_path_prepend else "unset"
 
 
 def echo_over_ipv6(spec: Spec, _: Sequence[KubeNode]) -> Iterator[Diagnostic]:

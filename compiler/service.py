@@ -40,7 +40,7 @@ class Demand:
     families: tuple[Family, ...]
     dual_stack: DualStack
     ports: frozenset[tuple[str, int]]
-    sharing_key: str
+    sharing_key: str | None  # None: there is no such annotation, not even an empty one
     backend: str
     local: bool
     requested_pool: str
@@ -115,7 +115,7 @@ def read_services(
 def _demand(service: _Service, document: Document, found: list[Diagnostic]) -> Demand:
     meta, spec = service.metadata, service.spec
     notes = _Annotations(meta.annotations, document)
-    requested, complaint = _requested(notes.get("loadBalancerIPs"), spec.lb_ip)
+    requested, complaint = _requested(notes.get("loadBalancerIPs") or "", spec.lb_ip)
     families, dual_stack = _families(spec)
     local = spec.traffic_policy == "Local"
     selector = ",".join(f"{key}={value}" for key, value in sorted(spec.selector.items()))
@@ -129,7 +129,7 @@ def _demand(service: _Service, document: Document, found: list[Diagnostic]) -> D
         notes.get("allow-shared-ip"),
         selector if local else "",
         local,
-        notes.get("address-pool"),
+        notes.get("address-pool") or "",
         requested,
         complaint,
         _held(service.status.load_balancer.ingress),
@@ -148,19 +148,19 @@ class _Annotations:
         self.values, self.document = values, document
         self.found: list[Diagnostic] = []
 
-    def get(self, suffix: str) -> str:
-        """The value that wins; an empty string where there is none."""
+    def get(self, suffix: str) -> str | None:
+        """The value that wins, and be it empty; None where there is none."""
         written = [
             (name, self.values[name])
             for name in (f"{prefix}/{suffix}" for prefix in PREFIXES)
-            if self.values.get(name)
+            if name in self.values
         ]
         if len({value for _, value in written}) > 1:
             names = listed(name for name, _ in written)
             message = f"the annotations {names} disagree; {written[0][0]} is taken"
             places = [self.document.place(("metadata", "annotations", n)) for n, _ in written]
             self.found.append(warning("annotations-disagree", message, *places))
-        return written[0][1] if written else ""
+        return written[0][1] if written else None
 
 
 def _requested(annotation: str, field_value: str) -> tuple[tuple[Address, ...] | None, str | None]:
@@ -185,13 +185,14 @@ def _ordered(addresses: Iterable[Address]) -> tuple[Address, ...]:
 
 
 def _held(ingress: Iterable[_Ingress]) -> tuple[Address, ...]:
+    """In the order of the status: MetalLB elects the owner on layer 2 by the first one."""
     addresses = []
     for one in ingress:
         try:
             addresses.append(ip_address(one.ip))
         except ValueError:  # a host name, or another controller's idea
             continue
-    return _ordered(dict.fromkeys(addresses))
+    return tuple(dict.fromkeys(addresses))
 
 
 def _families(spec: _ServiceSpec) -> tuple[tuple[Family, ...], DualStack]:

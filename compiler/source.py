@@ -12,28 +12,36 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import NoReturn
 
 from ferrule.compiler import jsontext, yamltext
 from ferrule.compiler.errors import Diagnostic, ObjectRef, Place, Position, error, shown
+from ferrule.compiler.lines import ENDS, YAML_ENDS, Lines, end_of
 from ferrule.compiler.yamltext import (
-    BREAK,
     LONGEST_NUMBER,
     MOST_DEPTH,
+    MOST_DOCUMENTS,
     Flaw,
     Mark,
     Path,
     TextError,
-    end_of,
 )
 
 MOST_BYTES = 32 * 1024 * 1024
+MOST_JSON_VALUES = 2_000_000
+MOST_COMMAS = 3_000_000  # before there are any values to count; a comma may be part of a text
+SPLIT = "split it, by kind or by namespace"
 TOO_DEEP = f"values are nested more than {MOST_DEPTH} deep"
 
+# Misspelt keys too: `pasword`, `passwd`, `pwd`. A text that cannot be read has no keys to look at.
 SECRET_KEY = re.compile(
-    r"p[asw][aswor]*d|secret$|token|auth|credential|private|^stringData$|last-applied-config", re.I
+    r"pas+w|pas+phrase|ps+w|pwd|secret$|token|credential|private|^auth|^stringData$|last-applied-config",
+    re.IGNORECASE,
 )
-SECRET_TEXT = re.compile(r"\bSecret(List)?\b|p[asw][aswor]*d\b", re.I)
+SECRET_TEXT = re.compile(
+    r"""\bSecret(List)?\b|(pas+wo?r?d|pas+phrase|ps+wo?r?d|pwd|token)["']?\s*:""", re.IGNORECASE
+)
 
 
 class UnreadableError(Exception):
@@ -57,9 +65,9 @@ class Source:
     flawed: bool = False
 
     @cached_property
-    def lines(self) -> list[str]:
-        """The text by line, without line ends; as its parser counts them."""
-        return re.split(r"\r\n|\r|\n" if self.json else BREAK, self.text)
+    def lines(self) -> Lines:
+        """The text by line, as its parser counts them."""
+        return Lines(self.text, ENDS if self.json else YAML_ENDS)
 
     @cached_property
     def places(self) -> list[tuple[Mark, list[Flaw]]]:
@@ -91,12 +99,12 @@ class Source:
 
     def written(self, mark: Mark) -> str:
         """The text of a scalar that stands on one line."""
-        return self.lines[mark.line - 1][mark.column - 1 : mark.column - 1 + mark.width]
+        return self.lines[mark.line][mark.column - 1 : mark.column - 1 + mark.width]
 
     def position(self, line: int, column: int, width: int = 1) -> Position:
         """A printable position; without its text where that line holds a secret."""
-        shown = line <= len(self.lines) and line not in self.secret_lines
-        return Position(self.file, line, column, width, self.lines[line - 1] if shown else None)
+        hide = line in self.secret_lines
+        return Position(self.file, line, column, width, None if hide else self.lines[line])
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,8 +199,12 @@ def read(text: str | bytes, file: str) -> tuple[Document, ...]:
     except TextError as bad:
         _fail(source, bad.code, str(bad), bad.line, bad.column, bad.help)
     if not roots:
-        _fail(source, "empty-input", "there is no document in here")
-    return tuple(item for root in roots for item in _opened(root))
+        help = "write an object, or leave the file out"
+        _fail(source, "empty-input", "there is no document in here", help=help)
+    found = tuple(islice((item for root in roots for item in _opened(root)), MOST_DOCUMENTS + 1))
+    if len(found) > MOST_DOCUMENTS:
+        _fail(source, "too-large", f"more than {MOST_DOCUMENTS} objects", help=SPLIT)
+    return found
 
 
 def _opened(root: Document) -> Iterator[Document]:
@@ -221,7 +233,7 @@ def _decode(text: str | bytes, file: str) -> str:
     if len(text) > MOST_BYTES:
         most = f"{MOST_BYTES / 2**20:.0f} MiB"
         message = f"this is more than {most}, the most that one file may have"
-        _fail(source, "too-large", message, help="split it, by kind or by namespace")
+        _fail(source, "too-large", message, help=SPLIT)
     if isinstance(text, str):
         text = text.encode(errors="surrogatepass")
     if text[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -230,7 +242,9 @@ def _decode(text: str | bytes, file: str) -> str:
         text = text.decode()
     except UnicodeDecodeError as bad:
         before = bad.object[: bad.start].decode()
-        _fail(source, "not-text", "this is not UTF-8 text", *end_of(before))
+        line, column = end_of(before)
+        help = "save it as UTF-8"
+        _fail(source, "not-text", "this is not UTF-8 text", line, column, help)
     text = text.removeprefix("\ufeff")
     if "\0" in text:
         before = text[: text.index("\0")]
@@ -242,9 +256,7 @@ def _fail(
     source: Source, code: str, message: str, line: int = 1, column: int = 1, help: str | None = None
 ) -> NoReturn:
     """Raise for the whole text. Its line is shown only where no secret can be near."""
-    lines = source.lines
-    hide = SECRET_TEXT.search(source.text)
-    text = lines[line - 1] if line <= len(lines) and not hide else None
+    text = None if SECRET_TEXT.search(source.text) else source.lines[line]
     place = Place(Position(source.file, line, column, 1, text))
     raise UnreadableError(error(code, message, place, help=help))
 
@@ -259,6 +271,8 @@ def _json(source: Source) -> list[Document]:
         repeated = repeated or len(made) != len(items)
         return made
 
+    if source.text.count(",") > MOST_COMMAS:
+        _fail(source, "too-large", f"more than {MOST_COMMAS} values", help=SPLIT)
     decoder = json.JSONDecoder(
         object_pairs_hook=pairs, parse_constant=_json_constant, parse_int=_json_int
     )
@@ -269,6 +283,8 @@ def _json(source: Source) -> list[Document]:
         while (match := space.match(source.text, at)) and match.end() < len(source.text):
             value, at = decoder.raw_decode(source.text, match.end())
             values.append(value)
+            if len(values) > MOST_DOCUMENTS:
+                _fail(source, "too-large", f"more than {MOST_DOCUMENTS} objects", help=SPLIT)
     except RecursionError:
         _fail(source, "too-deep", TOO_DEEP)
     except ValueError as bad:
@@ -277,8 +293,7 @@ def _json(source: Source) -> list[Document]:
         if isinstance(bad, json.JSONDecodeError):
             _fail(source, "syntax", f"this is not JSON: {bad.msg}", bad.lineno, bad.colno)
         _fail(source, "syntax", f"this is not JSON: {bad}")
-    if _too_deep(values):
-        _fail(source, "too-deep", TOO_DEEP)
+    _bound(source, values)
     source.json, source.flawed = True, repeated
     return [_document(value, source, number) for number, value in enumerate(values)]
 
@@ -291,17 +306,21 @@ def _json_constant(text: str) -> object:
     raise ValueError(f"{text} is not a value")
 
 
-def _too_deep(values: list[object]) -> bool:
-    """Whether anything is nested deeper than YAML may be; level by level, not by recursion."""
-    level: list[object] = values
+def _bound(source: Source, level: list[object]) -> None:
+    """Fail where there is more, or it is deeper, than we read; by levels, not by recursion."""
+    number = 0
     for _ in range(MOST_DEPTH + 1):
+        number += len(level)
+        if number > MOST_JSON_VALUES:
+            _fail(source, "too-large", f"more than {MOST_JSON_VALUES} values", help=SPLIT)
         level = [
             child
             for one in level
             if isinstance(one, dict | list)
             for child in (one.values() if isinstance(one, dict) else one)
         ]
-    return bool(level)
+    if level:
+        _fail(source, "too-deep", TOO_DEEP)
 
 
 def _yaml(source: Source) -> list[Document]:

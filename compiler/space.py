@@ -169,4 +169,4 @@ class Space:
 
 
 def _group(demand: Demand) -> tuple[str, str]:
-    return (demand.sharing_key, demand.backend)
+    return (demand.sharing_key or "", demand.backend)

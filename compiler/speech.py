@@ -189,6 +189,7 @@ def _said(one: Advertisement, spec: Spec, aliases: Mapping[str, str]) -> Said:
         one.spec.local_pref or None,
         tuple(sorted(values - large, key=community_key)),
         tuple(sorted((text.removeprefix("large:") for text in large), key=community_key)),
+        one.spec.as_path_prepend,
     )
     pools = frozenset(pool.name for pool in pools_of(one, spec.pools))
     return Said(one, pools, Term(tuple(sorted(one.spec.peers)), attributes, one.origin))
@@ -197,7 +198,7 @@ def _said(one: Advertisement, spec: Spec, aliases: Mapping[str, str]) -> Said:
 def term_order(term: Term) -> tuple[object, ...]:
     """Terms sort by what they say."""
     said = term.attributes
-    return (term.peers, said.local_pref or 0, said.communities, said.large)
+    return (term.peers, said.local_pref or 0, said.communities, said.large, said.prepend)
 
 
 def ears_of(sessions: Iterable[Session]) -> Ears:

@@ -81,16 +81,16 @@ def connect(spec: Spec, nodes: Sequence[KubeNode], secrets: Mapping[str, KubeSec
         build.node(node)
     if not nodes:
         build.without_nodes()
-    sessions = {name: tuple(each) for name, each in build.sessions.items()}
+    refused: set[str] = set()
     found = [
         *build.found,
         *build.binder.found,
         *build.binder.passed_over(),
-        *check_switches(spec, nodes, sessions, build.router_ids),
+        *check_switches(spec, nodes, build.sessions, build.router_ids, refused),
     ]
-    for name in build.contradicting:  # there is no one configuration for such a node
-        sessions.pop(name, None)
-    return Topology(sessions, build.router_ids, tuple(build.vacancies()), tuple(found))
+    sessions = dict(build.sound_sessions(refused))
+    router_ids = {name: build.router_ids[name] for name in sessions}
+    return Topology(sessions, router_ids, tuple(build.vacancies(sessions)), tuple(found))
 
 
 class _Build:
@@ -132,6 +132,13 @@ class _Build:
             self.sessions[node.name] = sorted(sessions, key=_session_order)
             source = self.spec.settings.bgp.router_id_from
             self.router_ids[node.name] = router_id(node, peers, source)
+
+    def sound_sessions(self, refused: set[str]) -> Iterator[tuple[str, tuple[Session, ...]]]:
+        """By node the sessions that are left, once it is known which cannot be."""
+        for node, sessions in self.sessions.items():
+            sound = tuple(one for one in sessions if one.name not in refused)
+            if sound and node not in self.contradicting:  # that has no one configuration
+                yield node, sound
 
     def session(self, peer: Peer, node: KubeNode, binding: Binding | None) -> Session | None:
         """One session with both ends; None where the two cannot meet, which is told once.
@@ -219,7 +226,7 @@ class _Build:
             for binding in bindings:
                 self.found += self.disagreements(peer, binding, asn, None)
 
-    def vacancies(self) -> Iterator[Vacancy]:
+    def vacancies(self, sessions: Mapping[str, Sequence[Session]]) -> Iterator[Vacancy]:
         """The listen ranges in which no node lies, in every VRF in which a peer may dial in.
 
         So the switch is ready before the first node is. A range whose peers would need different
@@ -227,7 +234,7 @@ class _Build:
         """
         taken = {
             (end.switch, end.vrf, end.group)
-            for each in self.sessions.values()
+            for each in sessions.values()
             for session in each
             if (end := session.switch_end)
         }
@@ -245,7 +252,7 @@ class _Build:
                 continue
             first, *others = [end for end in ends if end is not None]
             if not any(list(group_settings(first, other)) for other in others):
-                peers = tuple(dict.fromkeys(peer for peer, _ in each))
+                peers = tuple({peer.name: peer for peer, _ in each}.values())
                 yield Vacancy(switch, vrf, range_group(listen_range), listen_range, first, peers)
 
     def may_meet(self, peer: Peer, binding: Binding) -> bool:

@@ -76,6 +76,7 @@ def _entries(one: Advertisement, node: Node) -> Iterator[dict[str, object]]:
             "prefix": str(one.prefix),
             "peers": sorted(peers),
             "localPref": attributes.local_pref,
+            "asPathPrepend": attributes.prepend,
             "communities": list(attributes.communities),
             "largeCommunities": list(attributes.large),
             "services": list(one.services),
@@ -174,7 +175,7 @@ def summary(compilation: Compilation) -> str:
         parts.append(_count(warnings, "warning"))
     if not errors and inputs.endpoints is None and network.services:
         parts.append("no EndpointSlices: every Service taken to have ready endpoints everywhere")
-    if not inputs.nodes:
+    if not errors and not inputs.nodes:
         parts.append("no Nodes: no node output")
     if inputs.skipped:
         parts.append(f"{_count(inputs.skipped, 'other object')} skipped")

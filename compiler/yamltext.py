@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import NoReturn
+from types import MappingProxyType
+from typing import Any, NoReturn
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -30,14 +31,17 @@ from ruamel.yaml.events import (
 from ruamel.yaml.reader import ReaderError
 
 from ferrule.compiler.errors import printable, quoted
+from ferrule.compiler.lines import Lines, end_of
 
 Path = tuple[str | int, ...]
 
 MOST_DEPTH = 100
+MOST_VALUES = 1_000_000
+MOST_DOCUMENTS = 100_000
 MOST_ALIASED = 1_000_000  # values, counted as if every alias were written out
+MOST_FLAWS = 100  # nobody mends more at once
 LONGEST_NUMBER = 40
 
-BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # what libyaml counts as the end of a line
 CORE = "tag:yaml.org,2002:"
 TAGS = {f"{CORE}{name}" for name in ("map", "seq", "str", "int", "bool", "float", "null")}
 INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
@@ -69,6 +73,9 @@ class _ColonError(TextError):
     """Perhaps it is YAML 1.2 all the same."""
 
 
+NOTHING: Any = MappingProxyType({})
+
+
 @dataclass(slots=True)
 class Mark:
     """Where a value stands; its children by key or index, and where their keys stand."""
@@ -77,8 +84,8 @@ class Mark:
     column: int
     width: int = 1
     end_line: int = 0
-    children: dict[str | int, Mark] = field(default_factory=dict)
-    keys: dict[str | int, Mark] = field(default_factory=dict)
+    children: dict[str | int, Mark] = field(default_factory=lambda: NOTHING)  # of a scalar
+    keys: dict[str | int, Mark] = field(default_factory=lambda: NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +142,20 @@ def documents(text: str, *, marks: bool) -> Iterator[Read]:
         eased = COLON.sub(STAND_IN, text)
         if eased == text or STAND_IN in text:
             raise
-        yield from islice(_documents(eased, marks=marks), done, None)
+        yield from islice(_documents(eased, marks=marks, eased=True), done, None)
 
 
-def _documents(text: str, *, marks: bool) -> Iterator[Read]:
+def _documents(text: str, *, marks: bool, eased: bool = False) -> Iterator[Read]:
     events = _events(text)
+    number = values = 0
     for event in events:
         if isinstance(event, DocumentStartEvent):
-            yield _Reader(events, marks=marks).document()
+            reader = _Reader(events, marks=marks, eased=eased, most=MOST_VALUES - values)
+            number += 1
+            if number > MOST_DOCUMENTS:
+                reader.stop(event, "too-large", f"more than {MOST_DOCUMENTS} documents")
+            yield reader.document()
+            values += reader.values
 
 
 def _events(text: str) -> Iterator[Event]:
@@ -154,10 +167,10 @@ def _events(text: str) -> Iterator[Event]:
         raise TextError("not-text", f"{what} is not text", *end_of(before)) from None
     except MarkedYAMLError as bad:
         mark = bad.problem_mark or bad.context_mark
-        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        place = min(place, end_of(text.rstrip()))  # where a text ends too early, it ends
-        before = BREAK.split(text)[place[0] - 1][: place[1]]
-        if "\t" in before:
+        place = end_of(text.rstrip())  # where a text ends too early, it ends
+        if mark:
+            place = min(place, (mark.line + 1, mark.column + 1))
+        if "\t" in Lines(text)[place[0]][: place[1]]:
             tab = "a tab cannot indent YAML"
             raise TextError("syntax", tab, *place, help="indent with spaces") from None
         message = f"this is not YAML: {bad.problem}"
@@ -168,12 +181,6 @@ def _events(text: str) -> Iterator[Event]:
         raise TextError("syntax", message, *place) from None
     except YAMLError as bad:
         raise TextError("syntax", f"this is not YAML: {bad}") from None
-
-
-def end_of(text: str) -> tuple[int, int]:
-    """Line and column after the last character."""
-    lines = BREAK.split(text)
-    return len(lines), len(lines[-1]) + 1
 
 
 def plain(text: str) -> object:
@@ -190,9 +197,12 @@ def plain(text: str) -> object:
 class _Reader:
     """Reads one document from the events after its start."""
 
-    def __init__(self, events: Iterator[Event], *, marks: bool) -> None:
+    def __init__(self, events: Iterator[Event], *, marks: bool, eased: bool, most: int) -> None:
         self.events = events
+        self.most = most
+        self.values = 0
         self.marks = marks
+        self.eased = eased
         self.stack: list[_Frame] = []
         self.flaws: list[Flaw] = []
         self.anchors: dict[str, _Built] = {}
@@ -211,6 +221,9 @@ class _Reader:
 
     def node(self, event: Event) -> _Built | None:
         """What is complete with this event; None while a collection is open."""
+        self.values += 1
+        if self.values > self.most:
+            self.stop(event, "too-large", f"more than {MOST_VALUES} values")
         if isinstance(event, ScalarEvent):
             return self.scalar(event)
         if isinstance(event, AliasEvent):
@@ -224,7 +237,10 @@ class _Reader:
             data: dict[str, object] | list[object] = (
                 {} if isinstance(event, MappingStartEvent) else []
             )
-            self.stack.append(_Frame(event, data, self.mark(event)))
+            mark = self.mark(event)
+            if mark is not None:
+                mark.children, mark.keys = {}, {}
+            self.stack.append(_Frame(event, data, mark))
             return None
         assert isinstance(event, MappingEndEvent | SequenceEndEvent)
         frame = self.stack.pop()
@@ -235,10 +251,14 @@ class _Reader:
     def scalar(self, event: ScalarEvent) -> _Built:
         self.check_tag(event)
         tag = event.tag and str(event.tag).removeprefix(CORE)
-        text = _text(event)
+        text = self.text(event)
         is_text = tag == "str" or (tag is None and event.style in QUOTED)
         value: object = text if is_text else plain(text)
         return self.anchored(event, (value, self.mark(event), 1))
+
+    def text(self, event: ScalarEvent) -> str:
+        text: str = event.value
+        return text.replace(STAND_IN, ":") if self.eased else text
 
     def alias(self, event: AliasEvent) -> _Built:
         if event.anchor in self.unfinished:
@@ -278,9 +298,9 @@ class _Reader:
             started = top.event
             self.stop(started, "key-type", "a key of this mapping is not a string")
         if not isinstance(value, str):
-            value = _text(event) if isinstance(event, ScalarEvent) else str(value)
+            value = self.text(event) if isinstance(event, ScalarEvent) else str(value)
             message = f"key {printable(value) or 'null'} is not a string: put it in quotes"
-            self.flaws.append(Flaw("key-type", message, self.path, _mark(event)))
+            self.flaw(Flaw("key-type", message, self.path, _mark(event)))
         top.key, top.key_event = value, event
 
     def value(self, top: _Frame, data: dict[str, object], value: object, mark: Mark | None) -> None:
@@ -292,7 +312,7 @@ class _Reader:
             return
         if key in data and key not in top.merged:
             first = top.mark.keys.get(key) if top.mark else None
-            self.flaws.append(repeated(key, self.path, _mark(key_event), first))
+            self.flaw(repeated(key, self.path, _mark(key_event), first))
         top.merged.discard(key)
         data[key] = value
         if top.mark is not None and mark is not None:
@@ -320,6 +340,10 @@ class _Reader:
                     top.mark.children[key] = its.children[key]
                     top.mark.keys[key] = its.keys[key]
 
+    def flaw(self, flaw: Flaw) -> None:
+        if len(self.flaws) < MOST_FLAWS:
+            self.flaws.append(flaw)
+
     @property
     def path(self) -> Path:
         """The path of the innermost open collection."""
@@ -337,10 +361,6 @@ class _Reader:
     def stop(self, event: Event, code: str, message: str) -> NoReturn:
         start = event.start_mark
         raise TextError(code, message, start.line + 1, start.column + 1)
-
-
-def _text(event: ScalarEvent) -> str:
-    return str(event.value).replace(STAND_IN, ":") if STAND_IN in event.value else event.value
 
 
 def _mark(event: Event) -> Mark:

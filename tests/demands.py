@@ -55,7 +55,7 @@ def demand(
         families=families,
         dual_stack=dual_stack,
         ports=frozenset(("TCP", port) if isinstance(port, int) else port for port in ports),
-        sharing_key=sharing,
+        sharing_key=sharing or None,
         backend=backend,
         local=local or bool(backend),
         requested_pool=pool,

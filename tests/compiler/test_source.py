@@ -342,7 +342,7 @@ def test_a_long_line_is_cut_around_the_value() -> None:
         ("metadata:\n  annotations: {apiToken: hunter2}\n", ("metadata", "annotations")),
         (
             "metadata:\n  annotations:\n"
-            "    kubectl.kubernetes.io/last-applied-configuration: '{\"password\": \"hunter2\"}'\n",
+            '    kubectl.kubernetes.io/last-applied-configuration: \'{"password": "hunter2"}\'\n',
             ("metadata", "annotations", "kubectl.kubernetes.io/last-applied-configuration"),
         ),
     ],

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from ferrule.compiler.yamltext import MOST_DEPTH, Flaw, Mark, TextError, documents, end_of
+from ferrule.compiler.lines import Lines, end_of
+from ferrule.compiler.yamltext import MOST_DEPTH, Flaw, Mark, TextError, documents
 
 
 def data(text: str) -> Any:
@@ -192,6 +193,38 @@ def test_a_key_three_times_is_two_flaws() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("[2001:db8::/32, 65000:1]", ["2001:db8::/32", "65000:1"]),
+        ("[::1, ::ffff:1]", ["::1", "::ffff:1"]),
+        ("{b: c:d, e: http://x:80/}", {"b": "c:d", "e": "http://x:80/"}),
+        ('{"b":1, b:c: "d:e"}', {"b": 1, "b:c": "d:e"}),
+        ("[!!str a:b, \ue001]", ["a:b", "\ue001"]),
+    ],
+)
+def test_a_colon_in_a_flow_is_yaml_1_2(text: str, value: object) -> None:
+    text = f'first: 1\n---\na: {text}\n---\nlast: "x:y"\n'
+
+    assert [one for one, _, _ in documents(text, marks=False)] == [
+        {"first": 1},
+        {"a": value},
+        {"last": "x:y"},
+    ]
+
+
+def test_a_colon_in_a_flow_moves_no_mark() -> None:
+    mark = marked("a: [2001:db8::/32, x]")
+
+    assert at(mark, "a", 0) == (1, 5, 13)
+    assert at(mark, "a", 1) == (1, 20, 1)
+
+
+def test_what_stands_in_for_a_colon_may_be_in_a_text() -> None:
+    assert data("a: \ue000") == {"a": "\ue000"}
+    assert refused("a: [b:c, \ue000]").code == "syntax"
+
+
+@pytest.mark.parametrize(
     ("key", "shown"), [("5", "5"), ("true", "true"), ("~", "~"), ("1.5", "1.5")]
 )
 def test_a_key_that_is_no_string_is_a_flaw_and_read_as_written(key: str, shown: str) -> None:
@@ -245,3 +278,17 @@ def test_aliases_may_not_multiply() -> None:
 )
 def test_lines_end_as_the_parser_says(text: str, place: tuple[int, int]) -> None:
     assert end_of(text) == place
+
+
+def test_a_line_is_had_by_its_number() -> None:
+    lines = Lines("one\r\ntwo\n\nfour")
+
+    assert [lines[number] for number in range(len(lines) + 2)] == [
+        "",
+        "one",
+        "two",
+        "",
+        "four",
+        "",
+    ]
+    assert lines.at(5) == (2, 1)

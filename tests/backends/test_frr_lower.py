@@ -30,7 +30,16 @@ from hypothesis import strategies as st
 
 from ferrule.compiler.backends.frr import lower, shared
 from ferrule.compiler.backends.frr.model import Instance, Model, Neighbor, RouteMap
-from ferrule.compiler.network import Network, Node, RouteClass, Secret, Session, Timers
+from ferrule.compiler.network import (
+    Attributes,
+    Network,
+    Node,
+    RouteClass,
+    Secret,
+    Session,
+    Term,
+    Timers,
+)
 
 TOR_A = session("tor-a", end("10.1.0.1"))
 TOR_B = session("tor-b", end("10.1.0.2"))
@@ -234,6 +243,24 @@ def test_every_neighbor_accepts_nothing() -> None:
 def test_neighbors_are_in_frrs_order_interfaces_first() -> None:
     names = [str(one.name) for one in instance(lower(RICH, network(RICH))).neighbors]
     assert names == ["eth2", "eth10", "10.1.0.1", "10.1.0.3", "10.9.0.1", "2001:db8:a::1"]
+
+
+def test_the_path_is_longer_by_the_as_that_the_node_shows() -> None:
+    longer = replace(BOTH4, terms=(Term((), Attributes(prepend=2)),))
+    shown = replace(TOR_B, node_end=replace(TOR_B.node_end, local_asn=65009))
+    table = (advertise("192.0.2.9/32", longer),)
+    device = node(TOR_A, shown, classes=(longer,), advertisements=table)
+
+    paths = {
+        route_map.name: route_map.entries[0].as_path
+        for route_map in lower(device, network(device)).route_maps
+        if "_out_" in route_map.name and len(route_map.entries) > 1
+    }
+
+    assert paths == {
+        "ferrule-prod_out_tor-a_ipv4": (65001, 65001),
+        "ferrule-prod_out_tor-b_ipv4": (65009, 65009),
+    }
 
 
 def test_a_vrf_originates_what_its_own_sessions_may_hear() -> None:

@@ -1,18 +1,35 @@
 """FRR: the frr.conf fragment of each node.
 
-`lower` settles everything, `render` only spells it. The fragment holds what is ours and nothing
+`lower` settles everything, `render` only spells it; `parse` reads back what is ours, `diff` says
+what it takes to get from there to a model, `future` where that leads. The fragment holds what is ours and nothing
 else, in the spelling and order of FRR 10's `show running-config`.
 """
 
 from collections.abc import Iterator
 
 from ferrule.compiler.backends.base import Artifact, Line
+from ferrule.compiler.backends.frr.diff import diff
+from ferrule.compiler.backends.frr.future import future
 from ferrule.compiler.backends.frr.lower import lower
+from ferrule.compiler.backends.frr.parse import Running, intend, parse
 from ferrule.compiler.backends.frr.render import Texts, annotate, render
 from ferrule.compiler.backends.frr.shared import Shared
+from ferrule.compiler.backends.frrtext import script
 from ferrule.compiler.network import Network
 
-__all__ = ["annotate", "annotated", "artifacts", "lower", "render"]
+__all__ = [
+    "Running",
+    "annotate",
+    "annotated",
+    "artifacts",
+    "diff",
+    "future",
+    "intend",
+    "lower",
+    "parse",
+    "render",
+    "script",
+]
 
 
 def artifacts(network: Network, *, with_secrets: bool = False) -> Iterator[Artifact]:

@@ -49,7 +49,7 @@ def lower(node: Node, network: Network, shared: Shared | None = None) -> Model:
     sessions = sorted(node.sessions, key=_order)
     policy = shared.policy(node.classes)
     outbound = {
-        (session.peer, family): policy.outbound(session.peer, family, session.origin)
+        (session.peer, family): policy.outbound(session, family)
         for session in sessions
         for family in session.node_end.families
     }
@@ -113,7 +113,7 @@ def _family(
             Activation(
                 _name(session.node_end),
                 shared.accept_nothing,
-                policy.outbound(session.peer, family, session.origin).name,
+                policy.outbound(session, family).name,
                 session.origin,
             )
             for session in carrying

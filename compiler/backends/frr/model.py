@@ -51,6 +51,7 @@ class RouteMapEntry:
     seq: int
     action: Literal["permit", "deny"]
     match: Match | None = None
+    as_path: tuple[int, ...] = ()  # what stands before the path once more
     communities: tuple[str, ...] = ()
     large_communities: tuple[str, ...] = ()
     local_preference: int | None = None

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ferrule.compiler.backends.base import device_name
+from ferrule.compiler.backends.frr.model import Model
+from ferrule.compiler.backends.frr.render import render
 from ferrule.compiler.backends.frr.settings import (
     INSTANCE,
     PROFILE,
@@ -26,7 +28,7 @@ from ferrule.compiler.backends.frr.settings import (
     neighbor_setting,
     setting,
 )
-from ferrule.compiler.backends.frrtext import Body, is_comment, is_end, read, statements
+from ferrule.compiler.backends.frrtext import Body, Config, is_comment, is_end, read, statements
 
 GLOBALS = (
     "bgp router-id",
@@ -35,10 +37,12 @@ GLOBALS = (
     "no bgp network import-check",
 )
 PLACEHOLDER = re.compile(r"<(secret|password):.*>")
-LIST = re.compile(r"(ipv?6? prefix-list (\S+)) (.+)")
-OTHER_LIST = re.compile(r"((?:bgp|ip) \S*community-list (?:standard |expanded )?(\S+)) .+")
+LIST = re.compile(r"(ip(?:v6)? prefix-list (\S+)) (.+)")
+OTHER_LIST = re.compile(
+    r"((?:bgp|ip) \S*community-list (?:standard |expanded )?(\S+)) (?:seq|permit|deny) .+"
+)
 ENTRY = re.compile(r"route-map (\S+) (permit|deny) (\d+)")
-HEADER = re.compile(r"router bgp ([\d.]+)(?: vrf (\S+))?( .+)?")
+HEADER = re.compile(r"router bgp ([\d.]+)(?: vrf (\S+))?( (?!view ).+)?")
 NETWORK = "  network "
 
 Networks = Mapping[str, str]  # prefix to what follows it
@@ -56,7 +60,7 @@ class Entry:
 class Neighbor:
     """A neighbor of ours: its settings, and those in each family (`ipv4 unicast`)."""
 
-    settings: Settings = field(default_factory=dict)
+    settings: Settings = field(default_factory=dict, repr=False)  # may hold a password
     families: Mapping[str, Settings] = field(default_factory=dict)
 
 
@@ -84,13 +88,12 @@ class Instance:
 class Running:
     """What a node runs, as far as one cluster is concerned.
 
-    `lists` by `ip prefix-list NAME`, `others` (community lists, which we never write) by what a
-    `no` must say, `instances` by VRF, the default VRF is "".
+    `config` is all of it. `lists` by `ip prefix-list NAME`, `others` (community lists, which we
+    never write) by what a `no` must say, `instances` by VRF, the default VRF is "".
     """
 
     cluster: str
-    version: str = ""
-    profile: str = ""
+    config: Config = field(compare=False, repr=False)
     lists: Mapping[str, Settings] = field(default_factory=dict)
     others: frozenset[str] = frozenset()
     maps: Mapping[str, Mapping[int, Entry]] = field(default_factory=dict)
@@ -133,22 +136,18 @@ def parse(
             wanted = intended.instances.get(vrf) if intended else None
             reader = _InstanceReader(prefix, wanted, open_run=open_run)
             instances[vrf] = reader.read(said, int(asn(found[1])), body, found[3])
-    return Running(
-        cluster,
-        config.version,
-        config.profile,
-        lists,
-        frozenset(others),
-        maps,
-        profiles,
-        instances,
-    )
+    return Running(cluster, config, lists, frozenset(others), maps, profiles, instances)
+
+
+def intend(model: Model, cluster: str) -> Running:
+    """What a node runs that runs this model and nothing else."""
+    return parse(render(model, with_secrets=True), cluster)
 
 
 def _profiles(body: Body, prefix: str) -> Iterator[tuple[str, Settings]]:
     for text, inside in statements(body):
-        name = text.removeprefix("profile ")
-        if name.startswith(prefix):
+        if text.startswith(f"profile {prefix}"):
+            name = text.removeprefix("profile ")
             yield name, dict(setting(one, PROFILE) for one, _ in statements(inside))
 
 
@@ -264,9 +263,7 @@ class _InstanceReader:
         """Whether it may be the beginning of an instance that we intend, and nothing else."""
         wanted = self._wanted
         return (
-            wanted is not None
-            and number == wanted.asn
-            and _within(self._globals, wanted.settings)
+            wanted is not None and number == wanted.asn and _within(self._globals, wanted.settings)
         )
 
     def _neighbor(self, name: str, settings: Settings) -> Neighbor:

@@ -104,8 +104,8 @@ def entry_setting(text: str) -> tuple[str, str]:
 def list_setting(text: str) -> tuple[str, str]:
     """Of what follows `ip prefix-list NAME`: an entry by its number, or the description."""
     if text.startswith("seq "):
-        _, number, rest = text.split(" ", 2)
-        return f"seq {number}", " ".join(map(address, rest.split()))
+        seq, number, *rest = text.split()
+        return f"{seq} {number}", " ".join(map(address, rest))
     return setting(text, LIST)
 
 

@@ -29,6 +29,7 @@ from ferrule.compiler.network import (
     Network,
     PrefixSet,
     RouteClass,
+    Session,
     Term,
 )
 from ferrule.compiler.source import Origin
@@ -122,7 +123,7 @@ class Policy:
             one: shared.name(one.pool, one.family, one.length, f"{tag:08x}")
             for one, tag in self._tags.items()
         }
-        self._outbound: dict[tuple[str, Family], RouteMap] = {}
+        self._outbound: dict[tuple[str, Family, int], RouteMap] = {}
         self._networks: dict[tuple[int, Family, frozenset[str]], Networks] = {}
         self._all_lines: dict[int, NetworkLine] = {}
 
@@ -134,11 +135,12 @@ class Policy:
             for one, name in self._names.items()
         )
 
-    def outbound(self, peer: str, family: Family, origin: Origin) -> RouteMap:
+    def outbound(self, session: Session, family: Family) -> RouteMap:
         """What the neighbors of one BGPPeer hear in one family, and nothing else."""
-        if (peer, family) not in self._outbound:
-            self._outbound[peer, family] = self._make_outbound(peer, family, origin)
-        return self._outbound[peer, family]
+        key = (session.peer, family, session.node_end.far_asn)
+        if key not in self._outbound:
+            self._outbound[key] = self._make_outbound(session, family)
+        return self._outbound[key]
 
     def networks(
         self, table: tuple[Advertisement, ...], family: Family, peers: Iterable[str]
@@ -157,7 +159,8 @@ class Policy:
             self._networks[key] = Networks(self._lines(table, family, heard), shared=True)
         return self._networks[key]
 
-    def _make_outbound(self, peer: str, family: Family, origin: Origin) -> RouteMap:
+    def _make_outbound(self, session: Session, family: Family) -> RouteMap:
+        peer, asn = session.peer, session.node_end.far_asn
         heard = {
             one: attributes
             for one in self._contents
@@ -165,18 +168,19 @@ class Policy:
         }
         seqs = stable_numbers((self._contents[one] for one in heard), 1, LAST_ENTRY - 1)
         entries = [
-            self._permit(seqs[self._contents[one]], one, attributes)
+            self._permit(seqs[self._contents[one]], one, attributes, asn)
             for one, attributes in heard.items()
         ]
         entries.sort(key=lambda entry: entry.seq)
-        end = RouteMapEntry(LAST_ENTRY, "deny", origin=origin)
+        end = RouteMapEntry(LAST_ENTRY, "deny", origin=session.origin)
         return RouteMap(self._shared.name("out", peer, family), (*entries, end))
 
-    def _permit(self, seq: int, one: RouteClass, attributes: Attributes) -> RouteMapEntry:
+    def _permit(self, seq: int, one: RouteClass, attributes: Attributes, asn: int) -> RouteMapEntry:
         return RouteMapEntry(
             seq,
             "permit",
             Match(one.family, self._shared.prefix_list(_key(one)).name, self._tags[one]),
+            (asn,) * attributes.prepend,
             tuple(word(WELL_KNOWN.get(text, text)) for text in attributes.communities),
             tuple(map(word, attributes.large)),
             attributes.local_pref,
@@ -221,7 +225,9 @@ def content(one: RouteClass) -> str:
 def _term(term: Term) -> str:
     said = term.attributes
     local_pref = "" if said.local_pref is None else str(said.local_pref)
-    parts = (term.peers, (local_pref,), said.communities, said.large)
+    parts = [term.peers, (local_pref,), said.communities, said.large]
+    if said.prepend:
+        parts.append((f"prepend={said.prepend}",))
     return " ".join(",".join(part) for part in parts)
 
 

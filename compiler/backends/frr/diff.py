@@ -1,0 +1,136 @@
+"""From what a node runs to what it should: changes to read, commands for `vtysh -f`.
+
+Make before break. A prefix that changes its class is re-stated, a neighbor is changed line by
+line, because its `no` would end the session. Nothing is sent that is there already: some lines
+reset the session when they are repeated (`ebgp-multihop`), some are refused (8.4:
+`graceful-restart`).
+
+FRR takes prefix-list and route-map lines that follow one another as one transaction, so no route
+meets a map that is half written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from ferrule.compiler.backends.base import Change, Diff
+from ferrule.compiler.backends.frr.instances import instance_parts
+from ferrule.compiler.backends.frr.model import Model
+from ferrule.compiler.backends.frr.parse import Entry, Running, intend
+from ferrule.compiler.backends.frr.settings import PROFILE_DEFAULTS, Settings, line, undo
+from ferrule.compiler.backends.frr.steps import (
+    Part,
+    Scope,
+    Step,
+    Teller,
+    collect,
+    operation,
+    origins,
+)
+
+
+def diff(running: Running, intended: Model | Running) -> Diff:
+    """What it takes to make what is ours in `running` what `intended` says, and nothing else.
+
+    With a model, changes and problems know their place in the spec; something read before may be
+    given as well, to go back to it or to spare a loop the rendering.
+    """
+    if isinstance(intended, Model):
+        teller, want = Teller(origins(intended)), intend(intended, running.cluster)
+    else:
+        teller, want = Teller(lambda _: None), intended
+    return collect(_parts(teller, running, want))
+
+
+def _parts(teller: Teller, have: Running, want: Running) -> Iterator[Part]:
+    for name in either(want.lists, have.lists):
+        yield from _list(teller, name, have.lists.get(name, {}), want.lists.get(name, {}))
+    for name in sorted(have.others - want.others):
+        yield Change("remove", (name,), "", None)
+        yield teller.send(Step.LISTS_GONE, "remove", (), f"no {name}")
+    for name in either(want.maps, have.maps):
+        yield from _map(teller, name, have.maps.get(name, {}), want.maps.get(name, {}))
+    for name in either(want.profiles, have.profiles):
+        yield from _profile(teller, name, have.profiles.get(name), want.profiles.get(name))
+    # The default VRF goes last: FRR refuses to drop it while other instances lean on it.
+    for vrf in either(want.instances, sorted(have.instances, reverse=True)):
+        yield from instance_parts(teller, vrf, have.instances.get(vrf), want.instances.get(vrf))
+
+
+def either(first: Iterable[str], second: Iterable[str]) -> Iterator[str]:
+    """Every name once: what is wanted in its order, then what is only there."""
+    return iter(dict.fromkeys((*first, *second)))
+
+
+def _list(teller: Teller, name: str, old: Settings, new: Settings) -> Iterator[Part]:
+    """An entry that gets another number is removed first: 8.4 drops a second one like it."""
+    scope = Scope(Step.LISTS, (name,), (), lambda key, value: line(f"{name} {key}", value))
+    yield from teller.changes(scope, old, new)
+    if not new:
+        yield teller.send(Step.LISTS_GONE, "remove", (), f"no {name}")
+        return
+    stated = {key: value for key, value in new.items() if old.get(key) != value}
+    contents = set(stated.values())
+    for key, value in old.items():
+        if key in stated or (key not in new and value in contents):
+            yield teller.send(Step.LISTS, "remove", (), f"no {name} {key}")
+        elif key not in new:
+            yield teller.send(Step.LISTS_GONE, "remove", (), f"no {name} {key}")
+    for key, value in stated.items():
+        yield teller.send(Step.LISTS, operation(key, old), (), scope.line(key, value))
+
+
+def _map(
+    teller: Teller, name: str, old: Mapping[int, Entry], new: Mapping[int, Entry]
+) -> Iterator[Part]:
+    for seq in sorted({*old, *new}):
+        have, want = old.get(seq), new.get(seq)
+        if have != want:
+            yield from _entry(teller, name, seq, have, want)
+            if have and not want and new:
+                gone = f"no route-map {name} {have.action} {seq}"
+                yield teller.send(Step.MAPS_GONE, "remove", (), gone)
+    if not new:
+        yield teller.send(Step.MAPS_GONE, "remove", (), f"no route-map {name}")
+
+
+def _entry(
+    teller: Teller, name: str, seq: int, have: Entry | None, want: Entry | None
+) -> Iterator[Part]:
+    old, new = (one.settings if one else {} for one in (have, want))
+    was, is_ = (one.action if one else None for one in (have, want))
+    header = f"route-map {name} {is_ or was} {seq}"
+    scope = Scope(Step.MAPS, (f"route-map {name}", f"seq {seq}"), (header,))
+    if was != is_:
+        if want is None:
+            yield Change("remove", scope.path, was, None)
+        else:
+            sent = teller.send(Step.MAPS, "change" if have else "add", (), header)
+            yield Change(sent.command.op, scope.path, was, is_, sent.command.origin)
+            yield sent
+    yield from teller.changes(scope, old, new)
+    if want is not None:
+        yield from teller.commands(scope, old, new)
+
+
+def _profile(
+    teller: Teller, name: str, old: Settings | None, new: Settings | None
+) -> Iterator[Part]:
+    header = f"profile {name}"
+    path = ("bfd", header)
+    scope = Scope(Step.PROFILES, path, path, undo=_default)
+    if new is None:
+        yield Change("remove", path, "", None)
+        yield from teller.changes(scope, old or {}, {})
+        yield teller.send(Step.PROFILES_GONE, "remove", ("bfd",), f"no {header}")
+        return
+    if old is None:
+        yield teller.appears(path)
+        yield teller.send(Step.PROFILES, "add", ("bfd",), header)
+    yield from teller.both(scope, old or {}, new)
+
+
+def _default(name: str, value: str) -> str:
+    """How to take back a line of a BFD profile."""
+    default = PROFILE_DEFAULTS.get(name)
+    return undo(line(name, value)) if default is None else line(name, default)

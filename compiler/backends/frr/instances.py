@@ -1,0 +1,225 @@
+"""The part of the comparison inside `router bgp`: globals, neighbors, `network` lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+
+from ferrule.compiler.backends.base import Change
+from ferrule.compiler.backends.frr.parse import Instance, Neighbor, is_unknown
+from ferrule.compiler.backends.frr.settings import Settings, line, neighbor_line, undo
+from ferrule.compiler.backends.frr.steps import Part, Scope, Send, Step, Teller, operation
+from ferrule.compiler.errors import Diagnostic, error, warning
+
+REPLACED = ("interface ", "peer-group ")  # lines whose `no` takes the whole neighbor with it
+NOBODY = Neighbor()
+
+
+def instance_parts(
+    teller: Teller, vrf: str, have: Instance | None, want: Instance | None
+) -> Iterator[Part]:
+    """From one `router bgp` to the one that should be in its VRF."""
+    if want is None:
+        assert have is not None
+        yield from _leave(teller, have, Step.INSTANCES_GONE)
+        return
+    if have and have.asn != want.asn:
+        if not have.ours:
+            yield _other_asn(teller, vrf, have, want)
+            return
+        yield from _leave(teller, have, Step.REPLACE)
+        have = None
+    if have is None:
+        yield teller.appears((want.header,))
+        yield teller.send(Step.INSTANCES, "add", (), want.header)
+        have = Instance(want.header, want.asn)
+    yield from _instance(teller, have, want)
+
+
+def _leave(teller: Teller, have: Instance, step: Step) -> Iterator[Part]:
+    """Take all of ours out of an instance, or the instance, where it holds nothing else."""
+    parts = _instance(teller, have, Instance(have.header, have.asn))
+    if not have.ours:
+        yield from parts
+        return
+    yield Change("remove", (have.header,), "", None)
+    yield from (one for one in parts if isinstance(one, Change))
+    yield teller.send(step, "remove", (), f"no {have.header}")
+
+
+def _instance(teller: Teller, have: Instance, want: Instance) -> Iterator[Part]:
+    within = (have.header,)
+    if have.ours:
+        yield from teller.both(Scope(Step.INSTANCES, within, within), have.settings, want.settings)
+        have = replace(have, active=want.active)  # from here on
+    else:
+        yield from _unlike(teller, have, want)
+    for name, wanted in want.neighbors.items():
+        if name in have.strangers:
+            there = _line_of(name, wanted.settings)
+            yield _already_there(teller, f"neighbor {name}", have, want, there)
+        else:
+            yield from _neighbor(teller, have, name, wanted)
+    for name, old in have.neighbors.items():
+        if name not in want.neighbors:
+            yield from _neighbor_changes(teller, within, name, old, NOBODY)
+            yield teller.send(Step.NEIGHBORS_GONE, "remove", within, f"no neighbor {name}")
+    for family in dict.fromkeys((*want.networks, *have.networks)):
+        yield from _networks(teller, family, have, want)
+
+
+def _neighbor(teller: Teller, instance: Instance, name: str, want: Neighbor) -> Iterator[Part]:
+    within = (instance.header,)
+    have = instance.neighbors.get(name)
+    if is_unknown(want.settings.get("password", "")):
+        yield _uncompared(teller, instance, name)
+        want = replace(want, settings=_password_of(have, want.settings))
+    yield from _neighbor_changes(teller, within, name, have or NOBODY, want)
+    if have and any(key.startswith(REPLACED) and key not in want.settings for key in have.settings):
+        yield teller.send(Step.INSTANCES, "remove", within, f"no neighbor {name}")
+        have = None
+    if have is None:
+        have = Neighbor(families={family: {"activate": ""} for family in instance.active})
+    yield from _neighbor_commands(teller, within, name, have.settings, want.settings)
+    for family in dict.fromkeys((*want.families, *have.families)):
+        inside = (*within, f"address-family {family}")
+        old, new = have.families.get(family, {}), want.families.get(family, {})
+        yield from _family_commands(teller, inside, name, old, new)
+
+
+def _neighbor_changes(
+    teller: Teller, within: tuple[str, ...], name: str, old: Neighbor, new: Neighbor
+) -> Iterator[Change]:
+    spell = partial(neighbor_line, name)
+    path = (*within, f"neighbor {name}")
+    scope = Scope(Step.INSTANCES, path, within, spell)
+    yield from teller.changes(scope, old.settings, new.settings)
+    for family in dict.fromkeys((*new.families, *old.families)):
+        inside = (*within, f"address-family {family}")
+        scope = Scope(Step.FAMILIES, (*path, family), inside, spell)
+        yield from teller.changes(scope, old.families.get(family, {}), new.families.get(family, {}))
+
+
+def _neighbor_commands(
+    teller: Teller, within: tuple[str, ...], name: str, old: Settings, new: Settings
+) -> Iterator[Send]:
+    """What goes comes first: `ebgp-multihop` would be in the way of becoming iBGP."""
+    if any(_is_bfd(key) and key not in new for key in old):  # its `no` takes every line of it
+        yield teller.send(Step.INSTANCES, "remove", within, f"no neighbor {name} bfd")
+        old = {key: value for key, value in old.items() if not _is_bfd(key)}
+    spell = partial(neighbor_line, name)
+    scope = Scope(Step.INSTANCES, (), within, spell, lambda *one: undo(spell(*_bare(*one))))
+    yield from teller.commands(scope, old, new)
+
+
+def _is_bfd(key: str) -> bool:
+    return key.split(" ")[0] == "bfd"
+
+
+def _bare(name: str, value: str) -> tuple[str, str]:
+    """A `no` needs no password."""
+    return name, "" if name == "password" else value
+
+
+def _family_commands(
+    teller: Teller, within: tuple[str, ...], name: str, old: Settings, new: Settings
+) -> Iterator[Send]:
+    """No neighbor is ever active without its maps; the outbound one is what makes it ours."""
+    for key in sorted(old.keys() - new.keys(), key=_maps_last):
+        text = undo(neighbor_line(name, key, old[key]))
+        yield teller.send(Step.FAMILIES, "remove", within, text)
+    for key in sorted(new, key=_maps_last, reverse=True):
+        if old.get(key) != new[key]:
+            text = neighbor_line(name, key, new[key])
+            yield teller.send(Step.FAMILIES, operation(key, old), within, text)
+
+
+def _maps_last(key: str) -> tuple[bool, str]:
+    return key.startswith("route-map "), key
+
+
+def _password_of(have: Neighbor | None, wanted: Settings) -> Settings:
+    """What is wanted with the password that is there, so that it makes no difference."""
+    there = have.settings.get("password") if have else None
+    known = {key: value for key, value in wanted.items() if key != "password"}
+    return known if there is None else {**known, "password": there}
+
+
+def _networks(teller: Teller, family: str, have: Instance, want: Instance) -> Iterator[Part]:
+    old, new = have.networks.get(family, {}), want.networks.get(family, {})
+    if old == new:
+        return
+    taken = have.taken.get(family, frozenset())
+    within = (have.header, f"address-family {family}")
+    for prefix, value in new.items():
+        there = old.get(prefix)
+        if there == value:
+            continue
+        name = f"network {prefix}"
+        if prefix in taken:
+            text = f"{name} {value}"
+            yield _already_there(teller, name, have, want, f"address-family {family}", text)
+            continue
+        if there and not there.startswith("route-map "):  # a label-index cannot be re-stated
+            yield teller.send(Step.FAMILIES, "remove", within, f"no {name}")
+        op = "change" if there else "add"
+        sent = teller.send(Step.FAMILIES, op, within, f"{name} {value}")
+        yield Change(op, (*within, name), there, value, sent.command.origin)
+        yield sent
+    for prefix, value in old.items():
+        if prefix not in new:
+            yield Change("remove", (*within, f"network {prefix}"), value, None)
+            yield teller.send(Step.WITHDRAW, "remove", within, f"no network {prefix}")
+
+
+# What stands in the way.
+
+
+def _unlike(teller: Teller, have: Instance, want: Instance) -> Iterator[Diagnostic]:
+    """The globals of an instance that others use too: compared, never changed."""
+    for key, value in want.settings.items():
+        if have.settings.get(key) != value:
+            needed = line(key, value)
+            there = f"says {line(key, have.settings[key])!r}" if key in have.settings else "has not"
+            yield warning(
+                "foreign-globals",
+                f"{have.header!r} is used by others too and {there}, where we need {needed!r}",
+                *teller.places(want.header, needed),
+                help="change it on the node; Ferrule changes nothing that others use",
+            )
+
+
+def _other_asn(teller: Teller, vrf: str, have: Instance, want: Instance) -> Diagnostic:
+    where = f"VRF {vrf!r}" if vrf else "the default VRF"
+    return error(
+        "other-asn",
+        f"{where} runs {have.header!r}, which is not ours, where we need {want.header!r}",
+        *teller.places(want.header),
+        help="FRR has one AS for each VRF: use that AS (myASN), or another VRF",
+    )
+
+
+def _already_there(
+    teller: Teller, what: str, have: Instance, want: Instance, *path: str
+) -> Diagnostic:
+    return error(
+        "already-there",
+        f"{have.header!r} has a {what!r} that is not ours",
+        *teller.places(want.header, *path),
+        help="remove it from the node, or leave it out of the spec",
+    )
+
+
+def _line_of(name: str, settings: Settings) -> str:
+    """The first line of a neighbor, by which its place is found."""
+    return next((neighbor_line(name, *one) for one in settings.items()), "")
+
+
+def _uncompared(teller: Teller, instance: Instance, name: str) -> Diagnostic:
+    return warning(
+        "password-not-compared",
+        f"the password of neighbor {name} is not known here: neither compared nor changed",
+        *teller.places(instance.header, f"neighbor {name} password "),
+        help="give the Secret as input",
+    )

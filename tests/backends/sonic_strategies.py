@@ -5,7 +5,7 @@ ranges do not overlap. What others have on the switch is in the same tables as w
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from backends.sonic_networks import (
@@ -22,9 +22,11 @@ from hypothesis import strategies as st
 
 from ferrule.compiler.backends.sonic import lower, render
 from ferrule.compiler.backends.sonic.model import Model
-from ferrule.compiler.network import Accept, Family, PeerGroup, PrefixSet, Switch, Timers
+from ferrule.compiler.network import FAMILIES, Accept, Family, PeerGroup, PrefixSet, Switch, Timers
 
 Tables = dict[str, dict[str, dict[str, Any]]]
+
+Maker = Callable[[str, Family, Mapping[str, PrefixSet]], st.SearchStrategy[list[PeerGroup]]]
 
 CLUSTER = "prod"
 # Of one name there are several: a pool that was changed keeps the names of its sets.
@@ -57,9 +59,10 @@ def switches(draw: st.DrawFn) -> Switch:
     sets = {name: draw(st.sampled_from(variants)) for name, variants in SETS.items()}
     dynamic = draw(st.booleans())
     groups: list[PeerGroup] = []
-    for vrf in draw(st.sampled_from(([], ["default"], ["default"], ["default", "Vrf_blue"]))):
-        for family in ("ipv4", "ipv6"):
-            make = _dynamic if dynamic else _static
+    vrfs = st.sampled_from(((), ("default",), ("default",), ("default", "Vrf_blue")))
+    for vrf in draw(vrfs):
+        for family in FAMILIES:
+            make: Maker = _dynamic if dynamic else _static
             groups += draw(make(vrf, family, sets))
     limit = draw(st.sampled_from((100, 200))) if dynamic and groups else None
     return switch(*groups, listen_limit=limit)
@@ -68,7 +71,7 @@ def switches(draw: st.DrawFn) -> Switch:
 @st.composite
 def _accepts(draw: st.DrawFn, sets: Mapping[str, PrefixSet], own: Family) -> list[Accept]:
     """What a group takes: its own family, perhaps the other too, perhaps nothing in one."""
-    families = draw(st.sampled_from(([own], [own], ["ipv4", "ipv6"])))
+    families: tuple[Family, ...] = draw(st.sampled_from(((own,), (own,), FAMILIES)))
     chosen = draw(st.sets(st.sampled_from(sorted(sets)), max_size=4))
     return [
         Accept(

@@ -1,5 +1,6 @@
 """SONiC's own models judge what we write, and our `check` refuses whatever they refuse."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -15,10 +16,14 @@ from backends.sonic_networks import (
     static_group,
     switch,
 )
+from backends.sonic_strategies import CLUSTER, models, tables_of
 from backends.sonic_yang import SETTING, Judge, find_models
+from hypothesis import given, settings
 
-from ferrule.compiler.backends.sonic import lower
-from ferrule.compiler.backends.sonic.model import Row, Value, check
+from ferrule.compiler.backends.base import Command, Diff
+from ferrule.compiler.backends.sonic import diff, future, lower, parse, patches
+from ferrule.compiler.backends.sonic.model import Model, Row, Value, check
+from ferrule.compiler.backends.sonic.parse import GLOBALS
 from ferrule.compiler.network import Switch, Timers
 
 Rows = tuple[Row, ...]
@@ -36,6 +41,43 @@ def rows_of(example: Switch) -> Rows:
 @pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES.keys())
 def test_the_models_accept(example: Switch, judge: Judge) -> None:
     assert judge.refusal(rows_of(example)) is None
+
+
+def accepts_all(judge: Judge, one: Model) -> None:
+    """Our own check refuses nothing that we make, and SONiC's models neither."""
+    assert check(one.rows) == []
+    assert judge.refusal(one.rows) is None
+
+
+@settings(max_examples=8)
+@given(models())
+def test_the_models_accept_whatever_we_make(judge: Judge, one: Model) -> None:
+    accepts_all(judge, one)
+
+
+@pytest.mark.soak
+@settings(max_examples=100)
+@given(models())
+def test_the_models_accept_a_hundred_random_switches(judge: Judge, one: Model) -> None:
+    accepts_all(judge, one)
+
+
+@pytest.mark.soak
+@settings(max_examples=100)
+@given(models(), models())
+def test_the_models_accept_what_is_there_between_two_patches(
+    judge: Judge, before: Model, after: Model
+) -> None:
+    running = parse(tables_of(before) | {"VRF": {"Vrf_blue": {}}}, CLUSTER)
+    state = running
+    for patch in patches(diff(running, after, managed=True).commands):
+        commands = tuple(Command(json.dumps(one), "change") for one in json.loads(patch))
+        state = future(state, Diff(commands=commands))
+        shared = (
+            state.row(table, name) for table in GLOBALS for name in state.tables.get(table, ())
+        )
+        rows = (*state.ours.values(), *(row for row in shared if row is not None))
+        assert judge.refusal(rows) is None
 
 
 GOOD = rows_of(

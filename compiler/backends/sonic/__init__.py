@@ -1,5 +1,8 @@
 """SONiC: rows of CONFIG_DB for the switches.
 
+`lower` settles everything, `render` only spells it; `parse` reads back what is ours, `diff` says
+what it takes to get from there to a model, `future` where that leads, `patches` how it is sent.
+
 Ours are the rows whose name starts with `FERRULE_<cluster>_` and the BGP_NEIGHBOR and
 BGP_GLOBALS_LISTEN_PREFIX rows of such a peer group; of BGP_GLOBALS and BGP_GLOBALS_AF only the
 fields that our sessions need. No VRF, interface or DEVICE_METADATA row is ever written.
@@ -15,13 +18,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ferrule.compiler.backends.base import Artifact, Line
-from ferrule.compiler.backends.sonic.diff import diff, future
+from ferrule.compiler.backends.sonic.diff import diff
+from ferrule.compiler.backends.sonic.future import future
 from ferrule.compiler.backends.sonic.lower import lower
-from ferrule.compiler.backends.sonic.parse import parse
+from ferrule.compiler.backends.sonic.parse import Running, parse
 from ferrule.compiler.backends.sonic.render import annotate, render
+from ferrule.compiler.backends.sonic.steps import patches
 from ferrule.compiler.network import Network
 
-__all__ = ["annotate", "annotated", "artifacts", "diff", "future", "lower", "parse", "render"]
+__all__ = [
+    "Running",
+    "annotate",
+    "annotated",
+    "artifacts",
+    "diff",
+    "future",
+    "lower",
+    "parse",
+    "patches",
+    "render",
+]
 
 
 def artifacts(network: Network, *, with_secrets: bool) -> Iterator[Artifact]:

@@ -3,7 +3,8 @@
 In unified mode a row becomes FRR configuration twice: frrcfgd turns each change into vtysh lines,
 and after a restart a template writes the whole frr.conf (sonic-buildimage,
 `src/sonic-frr-mgmt-framework`). We emit only rows for which both come to the same; these are the
-lines, in the order and spelling of FRR 10's `show running-config`.
+lines, in the order and spelling of FRR 10's `show running-config`, which leaves out of them what is
+FRR's default (`bgp listen limit 100`, the 255 of `ebgp-multihop 255`).
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ def _route_maps(rows: Rows, modes: Mapping[str, str]) -> Iterator[str]:
     for key, fields in rows.get("ROUTE_MAP", {}).items():
         name, number = key.split("|")
         statements.append((name, int(number), fields))
-    for name, number, fields in sorted(statements, key=lambda one: one[:2]):
-        yield f"route-map {name} {fields['route_operation']} {number}"
+    for name, place, fields in sorted(statements, key=lambda one: one[:2]):
+        yield f"route-map {name} {fields['route_operation']} {place}"
         matched = fields.get("match_prefix_set")
         if isinstance(matched, str):
             yield f" match {IP[modes[matched]]} address prefix-list {matched}"
@@ -109,9 +110,11 @@ def _family(rows: Rows, vrf: str, key: str, family: str) -> Iterator[str]:
     yield " !"
     yield f" address-family {family} unicast"
     for name, fields in active:
-        yield f"  neighbor {name} activate"
+        if fields.get("admin_status") == "up":
+            yield f"  neighbor {name} activate"
         if "max_prefix_limit" in fields:
-            restart = f" restart {fields['max_prefix_restart_interval']}"
+            minutes = fields.get("max_prefix_restart_interval")
+            restart = f" restart {minutes}" if minutes else ""
             yield f"  neighbor {name} maximum-prefix {fields['max_prefix_limit']}{restart}"
         for direction in ("in", "out"):
             for route_map in _listed(fields.get(f"route_map_{direction}", ())):

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_address, ip_network
 
 from ferrule.compiler.backends.sonic.model import TABLES, Name, Row, spelled
-from ferrule.compiler.backends.sonic.parse import RowId, Running
-from ferrule.compiler.errors import Diagnostic, error, listed
+from ferrule.compiler.backends.sonic.parse import Fields, RowId, Running
+from ferrule.compiler.errors import Diagnostic, error, listed, warning
 from ferrule.compiler.network import Address, Prefix
 
 Rows = Mapping[RowId, Row]
@@ -35,33 +35,47 @@ def taken(running: Running, wanted: Rows) -> list[tuple[RowId, Diagnostic]]:
         for name in running.tables.get(table, {})
         if (table, name) not in running.ours
     ]
-    there = {
-        (NEIGHBOR, _neighbor(name)): (name, of) for table, name, of in foreign if table == NEIGHBOR
-    }
+    there = {_neighbor(name): (name, of) for table, name, of in foreign if table == NEIGHBOR}
     ranges = [(name, of) for table, name, of in foreign if table == LISTEN]
     found = []
     for (table, name), row in wanted.items():
-        other = there.get((table, _neighbor(name))) if table == NEIGHBOR else None
-        if table == LISTEN:
-            other = next((one for one in ranges if _overlap(one[0], name)), None)
-        if other is not None:
-            group = other[1].get("peer_group_name" if table == NEIGHBOR else "peer_group")
-            found.append(((table, name), _already_there(row, other[0], group)))
+        if table == NEIGHBOR:
+            if other := there.get(_neighbor(name)):
+                found.append(((table, name), _already_there(row, other[0], other[1])))
+            elif range_ := next((one for one, _ in ranges if _is_in(name, one)), None):
+                found.append(((table, name), _dialled_in(row, range_)))
+        elif table == LISTEN:
+            found += [
+                ((table, name), _already_there(row, other, of))
+                for other, of in ranges
+                if _overlap(other, name)
+            ]
     return found
 
 
-def _already_there(row: Row, name: str, group: object) -> Diagnostic:
+def _already_there(row: Row, name: str, fields: Fields) -> Diagnostic:
+    group = fields.get("peer_group_name") or fields.get("peer_group")
     belongs = f"belongs to peer group {group}" if group else "belongs to no peer group"
     meets = "" if name == row.name else f", which {row} would meet,"
     return error(
         "already-there",
         f"{row.table}|{name}{meets} is not ours: it {belongs}",
-        *((row.origin.place(),) if row.origin else ()),
-        help="remove it from the switch, or take its node or range out of this Switch",
+        *row.places,
+        help="remove it from the switch, or leave it out of the spec",
     )
 
 
-def unsafe_to_remove(running: Running, going: Iterable[Row]) -> Iterator[Diagnostic]:
+def _dialled_in(row: Row, range_: str) -> Diagnostic:
+    return warning(
+        "in-foreign-range",
+        f"{row} lies in {LISTEN}|{range_}, which is not ours: as long as the node has dialled in"
+        " by that, FRR refuses it as a neighbor",
+        *row.places,
+        help="end that session first",
+    )
+
+
+def still_used(running: Running, going: Iterable[Row]) -> Iterator[Diagnostic]:
     """Rows that we would remove and that somebody else's still name: GCU refuses the patch."""
     names = {
         row.key[-1]: row
@@ -102,14 +116,9 @@ def apart(running: Running, wanted: Rows, *, gone: Rows, new: Rows, other: Rows)
 
 
 def _is_fixed(old: Row, new: Row, before: Mapping[str, Row], after: Mapping[str, Row]) -> bool:
-    """Whether FRR keeps the old row when CONFIG_DB has the new one.
-
-    frrcfgd answers the end of an `admin_status` with `shutdown`, whatever it said.
-    """
+    """Whether FRR keeps the old row when CONFIG_DB has the new one."""
     if old.table == "ROUTE_MAP":
         return _mode(old, before) != _mode(new, after) and "match_prefix_set" in old.fields
-    if old.table == "BGP_PEER_GROUP":
-        return "admin_status" in old.fields
     return old.table in (NEIGHBOR, LISTEN, "PREFIX_SET")
 
 

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, ip_address, ip_network
 
-from ferrule.compiler.backends.base import LONGEST_NAME
+from ferrule.compiler.backends.base import LONGEST_NAME, Change, Op
+from ferrule.compiler.errors import Place
 from ferrule.compiler.source import Origin
 
 OURS = "FERRULE_"
@@ -42,6 +43,11 @@ class Row:
         """The fields on one line: `admin_status=up route_map_in=FERRULE_prod_in`."""
         return " ".join(f"{name}={spelled(of)}" for name, of in sorted(self.fields.items()))
 
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where the spec says what caused it."""
+        return () if self.origin is None else (self.origin.place(),)
+
     def __str__(self) -> str:
         return f"{self.table}|{self.name}"
 
@@ -49,6 +55,19 @@ class Row:
 def spelled(value: Value) -> str:
     """A value as redis holds it."""
     return value if isinstance(value, str) else ",".join(value)
+
+
+def row_change(op: Op, row: Row, old: Row | None, new: Row | None) -> Change:
+    """A whole row that comes, goes, or goes and comes back."""
+    before, after = (None if one is None else one.text for one in (old, new))
+    return Change(op, (row.table, row.name), before, after, row.origin)
+
+
+def field_change(row: Row, name: str, old: Value | None, new: Value | None) -> Change:
+    """One field of a row that stays."""
+    op: Op = "add" if old is None else "remove" if new is None else "change"
+    before, after = (None if one is None else spelled(one) for one in (old, new))
+    return Change(op, (row.table, row.name, name), before, after, row.origin)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,10 +42,12 @@ machine:
 # Gives the checkout its import name for tools that only read paths (mypy, pyright).
 import-path:
 	@mkdir -p build/import/ferrule
+	@find build/import -xtype l -delete
 	@for entry in $(PACKAGES); do ln -sfn ../../../$$entry build/import/ferrule/$$entry; done
 
-# The warning that is silenced is about folders named ferrule; there is none.
+# Debian's pip knows no --group. The silenced warning is about folders named ferrule: there is none.
 .venv/installed: pyproject.toml | .venv/bin/pip
+	$(BIN)/python -m pip install --quiet --upgrade pip
 	PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --editable .
 	@touch $@
 
@@ -53,7 +55,7 @@ import-path:
 	$(BIN)/pip install --quiet --group dev
 	@touch $@
 
-# Debian splits what `python -m venv` needs from python3, and its pip knows no --group.
+# Debian packages what `python -m venv` needs apart from python3.
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "make: $$($(PYTHON) --version) is too old: Ferrule needs Python 3.11" >&2; exit 1; }
@@ -62,4 +64,3 @@ import-path:
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes \
 	    apt-get install -qq -y --no-install-recommends python3-venv </dev/null >/dev/null; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --upgrade pip

@@ -17,9 +17,7 @@ ROOT = Path(__file__).parent.parent
 hypothesis.settings.register_profile(
     "quick", max_examples=50, derandomize=True, database=None, deadline=None
 )
-hypothesis.settings.register_profile(
-    "soak", max_examples=2000, deadline=None, print_blob=True, suppress_health_check=[]
-)
+hypothesis.settings.register_profile("soak", max_examples=1000, deadline=None, print_blob=True)
 hypothesis.settings.load_profile("quick")
 
 

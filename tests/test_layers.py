@@ -45,11 +45,13 @@ LAYERS = (
     ("compiler.spec.types",),
     ("compiler.backends",),
     ("compiler.backends.frr", "compiler.backends.sonic"),
+    ("compiler.backends.frrtext",),
     ("compiler.backends.base",),
     ("compiler.network",),
     ("compiler.source",),
     ("compiler.jsontext",),
     ("compiler.yamltext",),
+    ("compiler.lines",),
     ("compiler.errors", "compiler"),
 )
 TOP = {name.partition(".")[0] for line in LAYERS for name in line}

@@ -60,7 +60,7 @@ def check_peer(peer: Declared[kinds.BGPPeer]) -> Iterator[Diagnostic]:
     elif len(ends) > 1:
         message = f"{listed(ends)} exclude one another"
         yield error("peer-end", message, *(peer.place(name) for name in ends))
-    if spec.password is not None and spec.password_secret is not None:
+    if spec.password is not None and spec.password_secret and spec.password_secret.name:
         both = peer.place("password"), peer.place("passwordSecret")
         yield error("password-twice", "password and passwordSecret exclude one another", *both)
     yield from _timers(peer)
@@ -90,18 +90,23 @@ def _peer_asns(peer: Declared[kinds.BGPPeer], *, by_switch: bool) -> Iterator[Di
         yield error("peer-asn", "peerASN and dynamicASN exclude one another", *both)
     elif not spec.peer_asn and not spec.dynamic_asn and not by_switch:
         yield error("peer-asn", "one of peerASN and dynamicASN is required", peer.place("peerASN"))
+    same = peer.place("dynamicASN" if spec.dynamic_asn else "peerASN")
+    inside = "dynamicASN: internal" if spec.dynamic_asn else f"myASN and peerASN are {spec.my_asn}"
     ibgp = spec.dynamic_asn == "internal" or (spec.my_asn and spec.my_asn == spec.peer_asn)
     if ibgp and spec.ebgp_multi_hop:
-        message = "ebgpMultiHop has no place on an iBGP session"
-        yield error("multihop-ibgp", message, peer.place("ebgpMultiHop"))
+        message = f"ebgpMultiHop has no place on an iBGP session ({inside})"
+        yield error("multihop-ibgp", message, peer.place("ebgpMultiHop"), same)
     if spec.local_asn is None:
         return
     place = peer.place("localASN")
     if ibgp:
-        yield error("local-asn", "localASN has no place on an iBGP session", place)
+        yield error(
+            "local-asn", f"localASN has no place on an iBGP session ({inside})", place, same
+        )
     elif spec.local_asn in (spec.my_asn, spec.peer_asn):
-        message = f"localASN {spec.local_asn} is already myASN or peerASN; FRR refuses that"
-        yield error("local-asn", message, place)
+        field = "myASN" if spec.local_asn == spec.my_asn else "peerASN"
+        message = f"localASN {spec.local_asn} is {field} as well: FRR refuses that"
+        yield error("local-asn", message, place, peer.place(field))
 
 
 def _timers(peer: Declared[kinds.BGPPeer]) -> Iterator[Diagnostic]:
@@ -111,7 +116,7 @@ def _timers(peer: Declared[kinds.BGPPeer]) -> Iterator[Diagnostic]:
     if hold is None and keepalive is not None:
         hold = keepalive * 3
     field = "holdTime" if spec.hold_time is not None else "keepaliveTime"
-    if hold is not None and (0 < int(hold) < 3 or (0 < hold < 1)):
+    if hold is not None and 0 < int(hold) < 3:
         message = f"a hold time of {hold:g}s is too short: it must be 0 or at least 3s"
         yield error("timers", message, peer.place(field))
     elif hold is not None and hold > LONGEST_TIMER_S:

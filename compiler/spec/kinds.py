@@ -69,10 +69,21 @@ class SecretReference(Model):
 
 
 def empty_is_unset(data: object) -> object:
-    """Without empty strings: MetalLB's Go types cannot tell one from an absent field."""
+    """Without the empty strings that MetalLB's Go types cannot tell from an absent field."""
     if not isinstance(data, dict):
         return data
-    return {key: value for key, value in data.items() if value != ""}
+    return {key: value for key, value in data.items() if value != "" or key not in GO_STRINGS}
+
+
+GO_STRINGS = (
+    "peerAddress",
+    "interface",
+    "sourceAddress",
+    "routerID",
+    "password",
+    "bfdProfile",
+    "vrf",
+)
 
 
 class BGPPeer(Model):
@@ -164,6 +175,7 @@ class BGPAdvertisement(Model):
         128, alias="aggregationLengthV6"
     )
     local_pref: Annotated[int, Field(ge=0, le=2**32 - 1)] = Field(0, alias="localPref")
+    as_path_prepend: Annotated[int, Field(ge=0, le=10)] = Field(0, alias="asPathPrepend")
     communities: Distinct[str] = ()
     ip_address_pools: Distinct[str] = Field((), alias="ipAddressPools")
     ip_address_pool_selectors: Selectors = Field((), alias="ipAddressPoolSelectors")

@@ -26,7 +26,7 @@ from ferrule.compiler.errors import (
 )
 from ferrule.compiler.source import Document, Origin
 from ferrule.compiler.spec import kinds
-from ferrule.compiler.spec.translate import translated, wrong_type
+from ferrule.compiler.spec.translate import dotted, translated, wrong_type
 from ferrule.compiler.spec.types import DNS_LABEL, Model, check_name, refuse
 from ferrule.compiler.yamltext import Path
 
@@ -168,11 +168,14 @@ def _unknown_kind(document: Document, group: str, version: str) -> Diagnostic:
     return error("unknown-kind", message, document.place(("kind",)), help=help)
 
 
+NAME: Path = ("metadata", "name")
+
+
 def read_spec(documents: Iterable[Document]) -> tuple[Spec, list[Diagnostic]]:
     """Every object of the language; all mistakes of all objects at once."""
     found: list[Diagnostic] = []
     read: dict[str, dict[str, Declared[Model]]] = {}
-    first: dict[tuple[str, str], Place] = {}
+    first: dict[tuple[str, str], Document] = {}
     unreadable: set[tuple[str, str]] = set()
     for document in documents:
         name = document.ref.name if document.ref else ""
@@ -183,12 +186,12 @@ def read_spec(documents: Iterable[Document]) -> tuple[Spec, list[Diagnostic]]:
             continue
         declared, mistakes = read_object(document)
         found += mistakes
-        here = document.place(("metadata", "name"))
         if name and (document.kind, name) in first:
             message = f"{document.kind} {quoted(name)} is defined twice"
-            found.append(error("duplicate-name", message, here, first[document.kind, name]))
+            both = (one.place(NAME) for one in (document, first[document.kind, name]))
+            found.append(error("duplicate-name", message, *both))
             continue
-        first[document.kind, name] = here
+        first[document.kind, name] = document
         if declared is None:
             unreadable.add((document.kind, name))
         else:
@@ -232,10 +235,7 @@ def read_object(document: Document) -> tuple[Declared[Model] | None, list[Diagno
         allowed, prefix = TOP_LEVEL, ("spec",)
         spec = document.data.get("spec")
         body = {} if spec is None else spec
-    for key in document.data.keys() - allowed:
-        message = f"{quoted(key)} is not a field of {document.kind}"
-        help = suggestion(key, allowed, "fields")
-        found.append(error("unknown-field", message, document.place((key,), key=True), help=help))
+    found += _beside_spec(document, allowed)
     try:
         read = model.model_validate(body)
     except ValidationError as mistakes:
@@ -251,6 +251,16 @@ def read_object(document: Document) -> tuple[Declared[Model] | None, list[Diagno
     assert ref is not None
     ours = group == "ferrule.dev"
     return Declared(ref.kind, ref.name, ref.namespace, labels, ours, read, document.at()), found
+
+
+def _beside_spec(document: Document, allowed: Iterable[str]) -> Iterator[Diagnostic]:
+    flawed = {(one.mark.line, one.mark.column) for one in document.flaws}
+    for key in document.data.keys() - allowed:
+        place = document.place((key,), key=True)
+        if place.position and (place.position.line, place.position.column) in flawed:
+            continue
+        message = f"{quoted(key)} is not a field of {document.kind}"
+        yield error("unknown-field", message, place, help=suggestion(key, allowed, "fields"))
 
 
 def _metadata(document: Document) -> Iterator[Diagnostic]:
@@ -300,13 +310,12 @@ def _check_cluster_name(name: str) -> None:
 
 def string_map(document: Document, path: Path, value: object) -> Iterator[Diagnostic]:
     """Refuse anything but null or a mapping from strings to strings."""
-    name = ".".join(map(str, path))
     if value is None:
         return
     if not isinstance(value, dict):
-        yield wrong_type(name, "a mapping", value, document.place(path))
+        yield wrong_type(dotted(path), "a mapping", value, document.place(path))
         return
     for key, one in value.items():
         if not isinstance(one, str):
             place = document.place((*path, key))
-            yield wrong_type(f"{name}.{quoted(key)}", "a string", one, place)
+            yield wrong_type(dotted((*path, key)), "a string", one, place)

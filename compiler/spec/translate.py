@@ -50,6 +50,9 @@ BOUNDS = {
 PLURAL = {"character": "characters", "entry": "entries"}
 
 
+MOST_MISTAKES = 1000
+
+
 def translated(
     mistakes: ValidationError,
     document: Document,
@@ -60,6 +63,11 @@ def translated(
 
     What is already said of the text itself (`Document.flaws`) is not said again.
     """
+    if mistakes.error_count() > MOST_MISTAKES:
+        message = f"{document.kind} has {mistakes.error_count()} mistakes"
+        help = "mend whatever is the same in all of them first"
+        yield error("too-many-mistakes", message, document.place(prefix), help=help)
+        return
     details = mistakes.errors(include_url=False)
     deeper = {one["loc"][:depth] for one in details for depth in range(len(one["loc"]))}
     flawed = {(one.mark.line, one.mark.column) for one in document.flaws}

@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal, NoReturn, TypeVar
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
@@ -33,7 +34,17 @@ from ferrule.compiler.errors import quoted
 from ferrule.compiler.network import Address, Prefix
 
 T = TypeVar("T")
-Many = Annotated[tuple[T, ...], Strict(False)]  # noqa: FBT003  # YAML has lists
+MOST_ENTRIES = 100_000
+
+
+def _bounded(value: object) -> object:
+    """Refuse a list that is too long before each of its entries can be wrong."""
+    if isinstance(value, list) and len(value) > MOST_ENTRIES:
+        refuse("out-of-range", f"{len(value)} entries are more than {MOST_ENTRIES}")
+    return value
+
+
+Many = Annotated[tuple[T, ...], Strict(False), BeforeValidator(_bounded)]  # noqa: FBT003  # YAML has lists
 
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -100,10 +111,13 @@ def parse_ipv4(text: str) -> IPv4Address:
         refuse("invalid-address", f"{quoted(text)} is not an IPv4 address")
 
 
+LENGTH = re.compile(r"/[0-9]{1,3}$", re.ASCII)
+
+
 def parse_prefix(text: str) -> Prefix:
     """A CIDR; host bits are dropped, as MetalLB does."""
     try:
-        if "/" not in text or "%" in text:
+        if not LENGTH.search(text) or "%" in text:  # Python would take a netmask too
             raise ValueError
         return ip_network(text, strict=False)
     except ValueError:
@@ -259,12 +273,25 @@ def distinct(values: tuple[T, ...]) -> tuple[T, ...]:
         identity = one.identity if isinstance(one, Selector | Expression) else one
         first = seen.setdefault(identity, number)
         if first != number:
-            what = f"{quoted(one)} is" if isinstance(one, str) else "the same is"
+            what = f"{quoted(one)} is" if isinstance(one, str) else "the same entry is"
             refuse("duplicate-entry", f"{what} there twice", steps=(number, first))
     return values
 
 
-Distinct = Annotated[tuple[T, ...], Strict(False), AfterValidator(distinct)]  # noqa: FBT003
+Distinct = Annotated[Many[T], AfterValidator(distinct)]
+
+
+QUALIFIED = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", re.ASCII)
+
+
+def _check_label(key: str, *values: str) -> None:
+    """Refuse what no label can be (Kubernetes' `IsQualifiedName`, `IsValidLabelValue`)."""
+    prefix, slash, name = key.rpartition("/")
+    if not QUALIFIED.fullmatch(name) or (slash and not DNS_SUBDOMAIN.fullmatch(prefix)):
+        refuse("invalid-selector", f"{quoted(key)} cannot be the key of a label")
+    for value in values:
+        if value and not QUALIFIED.fullmatch(value):
+            refuse("invalid-selector", f"{quoted(value)} cannot be the value of a label")
 
 
 class Expression(Model):
@@ -276,10 +303,13 @@ class Expression(Model):
 
     @model_validator(mode="after")
     def _values_fit(self) -> Expression:
+        _check_label(self.key, *self.values)
         if self.operator in ("In", "NotIn") and not self.values:
-            refuse("invalid-selector", f"operator {self.operator} needs values")
+            message = f"operator {self.operator} needs values"
+            refuse("invalid-selector", message, steps=("operator",))
         if self.operator in ("Exists", "DoesNotExist") and self.values:
-            refuse("invalid-selector", f"operator {self.operator} takes no values")
+            message = f"operator {self.operator} takes no values"
+            refuse("invalid-selector", message, steps=("values", "operator"))
         return self
 
     @property
@@ -306,6 +336,12 @@ class Selector(Model):
 
     match_labels: dict[str, str] = Field(default_factory=dict, alias="matchLabels")
     match_expressions: Distinct[Expression] = Field((), alias="matchExpressions")
+
+    @model_validator(mode="after")
+    def _labels_can_be(self) -> Selector:
+        for key, value in self.match_labels.items():
+            _check_label(key, value)
+        return self
 
     @property
     def identity(self) -> tuple[object, ...]:

@@ -215,8 +215,9 @@ def _print_json(value: object) -> None:
 @main.command()
 @click.argument("what", metavar="CODE | SERVICE | ADDRESS")
 @click.argument("paths", nargs=-1, metavar="[PATH...]")
+@option("--lb-class", default="", help="Serve Services of this loadBalancerClass only.")
 @output_option
-def explain(*, what: str, paths: tuple[str, ...], output: str) -> None:
+def explain(*, what: str, paths: tuple[str, ...], lb_class: str, output: str) -> None:
     """Explain an error code; or, with PATH..., how far a Service or an address gets."""
     from ferrule.compiler import explain as explaining
 
@@ -229,7 +230,7 @@ def explain(*, what: str, paths: tuple[str, ...], output: str) -> None:
         else:
             click.echo(str(code))
         return
-    compilation = _compile(paths=paths, lb_class="", ignore_exclude_lb=False)
+    compilation = _compile(paths=paths, lb_class=lb_class, ignore_exclude_lb=False)
     chain = explaining.chain(compilation, what)
     if output == "json":
         _print_json(chain.to_json())

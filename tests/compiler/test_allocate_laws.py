@@ -293,4 +293,6 @@ def test_one_more_service_costs_the_same_in_a_large_cluster() -> None:
     add(100)
     early = lines_run(lambda: add(100))
     add(4_700)
-    assert lines_run(lambda: add(100)) == early
+    late = lines_run(lambda: add(100))
+
+    assert abs(late - early) < early / 100  # a garbage collection may run lines of its own

@@ -1,24 +1,28 @@
 """A real Kubernetes API server for tests: etcd, API server and controllers, without kubelets.
 
-FERRULE_KUBE names the program that starts one: `PROGRAM --dir DIR --controllers` leaves an admin
-kubeconfig (JSON) in DIR, `PROGRAM --stop DIR` ends what it started. A test writes itself what
-kubelets would: the status of Nodes and Pods. EndpointSlices then come from the real controller.
+`tests/kube/start` builds the programs with Go, once, into a cache: `start --dir D --controllers`
+leaves an admin kubeconfig (JSON) in D, `start --stop D` ends what it started. A test writes itself
+what kubelets would: the status of Nodes and Pods. EndpointSlices then come from the controller.
 """
 
 import http.client
 import json
 import os
+import re
+import shutil
 import ssl
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from daemon.flavour import execute
 
+START = Path(__file__).parents[1] / "kube" / "start"
+OLDEST_GO = (1, 21)  # go.dev/doc/toolchain
 UNTESTED = "not tested against a real Kubernetes API server"
 
 Object = Mapping[str, Any]
@@ -27,8 +31,8 @@ Object = Mapping[str, Any]
 class Plane:
     """A running control plane; its state is in `directory`."""
 
-    def __init__(self, program: str, directory: Path) -> None:
-        self.program, self.directory = program, directory
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
         self.kubeconfig = directory / "kubeconfig"
         self._resources: dict[tuple[str, str], tuple[str, bool]] = {}
 
@@ -70,7 +74,7 @@ class Plane:
 
     def stop(self) -> None:
         """End every process and remove etcd's data."""
-        execute([self.program, "--stop", str(self.directory)])
+        execute([str(START), "--stop", str(self.directory)])
 
     def _path(self, api_version: str, kind: str, namespace: str | None) -> str:
         """The path of a kind; of one in a namespace, where it lies in namespaces."""
@@ -90,21 +94,18 @@ class Plane:
 
 def start(directory: Path) -> Plane:
     """A control plane in `directory`, or the end of the test that asks for one."""
-    program = os.environ.get("FERRULE_KUBE")
-    if not program:
-        pytest.skip(f"no FERRULE_KUBE: {UNTESTED}")
-    plane = Plane(program, directory)
-    try:
-        answer = execute([program, "--dir", str(directory), "--controllers"])
-    except OSError as missing:
-        _broken(f"{program}: {missing.strerror}")
+    if "KUBEBUILDER_ASSETS" not in os.environ and not _go_builds_it():
+        pytest.skip(f"no Go {'.'.join(map(str, OLDEST_GO))} to build one with: {UNTESTED}")
+    plane = Plane(directory)
+    answer = execute([str(START), "--dir", str(directory), "--controllers"])
     if answer.returncode:
-        _broken(f"{program}: {answer.stdout.strip()[-500:]}")
+        pytest.fail(f"{answer.stdout.strip()[-500:]}: {UNTESTED}", pytrace=False)
     return plane
 
 
-def _broken(why: str) -> NoReturn:
-    """A starter that was named and does not start anything."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{why}: {UNTESTED}", pytrace=False)
-    pytest.skip(f"{why}: {UNTESTED}")
+def _go_builds_it() -> bool:
+    """Whether there is a Go that fetches the toolchain it is told to use."""
+    if shutil.which("go") is None:
+        return False
+    version = re.match(r"go(\d+)\.(\d+)", execute(["go", "env", "GOVERSION"]).stdout)
+    return version is not None and tuple(map(int, version.groups())) >= OLDEST_GO

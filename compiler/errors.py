@@ -37,10 +37,11 @@ class Position:
         """The line with the value underlined; a line too long for a terminal is cut around it."""
         if not self.text:
             return []
-        column, text = self.column - 1, self.text.replace("\t", " ")
+        column, text = self.column - 1, self.text
         if len(text) > EXCERPT_WIDTH:
             start = max(0, min(column - EXCERPT_WIDTH // 2, len(text) - EXCERPT_WIDTH))
             column, text = column - start, text[start : start + EXCERPT_WIDTH]
+        text = text.replace("\t", " ")
         before, value = text[:column], text[column : column + self.width]
         underline = " " * _cells(before) + "^" * max(1, _cells(value))
         number = str(self.line)
@@ -173,6 +174,8 @@ def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
 
 def printable(text: str) -> str:
     """`text` with everything escaped that could move a terminal's cursor or end a line."""
+    if text.isprintable():
+        return text
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
         for char in text
@@ -181,10 +184,10 @@ def printable(text: str) -> str:
 
 def _cells(text: str) -> int:
     """How wide a terminal shows it: twice for East Asian characters, not at all for accents."""
-    return sum(
-        0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1
-        for char in printable(text)
-    )
+    text = printable(text)
+    if text.isascii():
+        return len(text)
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def quoted(value: object) -> str:

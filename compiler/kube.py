@@ -10,7 +10,7 @@ import base64
 import binascii
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -20,7 +20,7 @@ from ferrule.compiler.network import Address, Secret
 from ferrule.compiler.source import Document, Origin
 from ferrule.compiler.spec.read import name_mistakes
 from ferrule.compiler.spec.translate import translated
-from ferrule.compiler.spec.types import Many, parse_address
+from ferrule.compiler.spec.types import Many, parse_address, without_nulls
 from ferrule.compiler.yamltext import Path
 
 EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
@@ -34,12 +34,7 @@ class Lenient(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _without_nulls(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            return {key: value for key, value in data.items() if value is not None}
-        return data
+    _without_nulls = model_validator(mode="before")(without_nulls)
 
 
 class Meta(Lenient):
@@ -81,6 +76,9 @@ def read_each(
             found += translated(mistakes, document, ())
             continue
         mistakes_in_name = list(name_mistakes(document))
+        if not one.metadata.name:
+            place = document.place(("metadata", "name"))
+            mistakes_in_name.append(error("missing-field", "metadata.name is required", place))
         found += mistakes_in_name
         if mistakes_in_name:
             continue

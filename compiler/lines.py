@@ -21,6 +21,8 @@ class Lines:
         self.starts = array("L", [0])
         self.starts.extend(match.end() for match in ends.finditer(text))
 
+        self.known: dict[int, str] = {}  # many places are on the one line of a JSON text
+
     def __len__(self) -> int:
         return len(self.starts)
 
@@ -28,9 +30,11 @@ class Lines:
         """A line without its end; empty where there is none."""
         if not 1 <= line <= len(self.starts):
             return ""
-        start = self.starts[line - 1]
-        end = self.ends.search(self.text, start)
-        return self.text[start : end.start() if end else None]
+        if line not in self.known:
+            start = self.starts[line - 1]
+            end = self.ends.search(self.text, start)
+            self.known[line] = self.text[start : end.start() if end else None]
+        return self.known[line]
 
     def at(self, offset: int) -> tuple[int, int]:
         """Where a character stands."""

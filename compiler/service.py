@@ -189,8 +189,8 @@ def _held(ingress: Iterable[_Ingress]) -> tuple[Address, ...]:
     addresses = []
     for one in ingress:
         try:
-            addresses.append(ip_address(one.ip))
-        except ValueError:  # a host name, or another controller's idea
+            addresses.append(parse_address(one.ip))
+        except PydanticCustomError:  # a host name, or another controller's idea
             continue
     return tuple(dict.fromkeys(addresses))
 

@@ -22,6 +22,7 @@ from ferrule.compiler.yamltext import (
     LONGEST_NUMBER,
     MOST_DEPTH,
     MOST_DOCUMENTS,
+    MOST_VALUES,
     Flaw,
     Mark,
     Path,
@@ -29,7 +30,6 @@ from ferrule.compiler.yamltext import (
 )
 
 MOST_BYTES = 32 * 1024 * 1024
-MOST_JSON_VALUES = 2_000_000
 MOST_COMMAS = 3_000_000  # before there are any values to count; a comma may be part of a text
 SPLIT = "split it, by kind or by namespace"
 TOO_DEEP = f"values are nested more than {MOST_DEPTH} deep"
@@ -311,8 +311,8 @@ def _bound(source: Source, level: list[object]) -> None:
     number = 0
     for _ in range(MOST_DEPTH + 1):
         number += len(level)
-        if number > MOST_JSON_VALUES:
-            _fail(source, "too-large", f"more than {MOST_JSON_VALUES} values", help=SPLIT)
+        if number > MOST_VALUES:
+            _fail(source, "too-large", f"more than {MOST_VALUES} values", help=SPLIT)
         level = [
             child
             for one in level

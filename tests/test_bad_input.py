@@ -52,19 +52,26 @@ FOREIGN = re.compile(
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\ud800-\udfff]")
 
 
-def assert_sound(found: list[Diagnostic]) -> None:
-    """Every message has a place, is in our words and cannot move a cursor."""
+def assert_safe(found: list[Diagnostic]) -> None:
+    """Every message has a place, and cannot move a cursor."""
     for one in found:
         text = str(one)
-        assert FOREIGN.search(f"{one.message} {one.help or ''}") is None, text
         assert CONTROL.search(text) is None, ascii(text)
-        assert "Hunter2" not in text
-        assert "Hunter2" not in json.dumps(one.to_json())
         if one.severity == "error":
             at = one.places[0].position
             assert at is not None, text
             assert at.line > 0, text
             assert at.column > 0, text
+
+
+def assert_sound(found: list[Diagnostic]) -> None:
+    """And it is in our words, and keeps the secret."""
+    assert_safe(found)
+    for one in found:
+        ours = re.sub('".*"', '""', f"{one.message} {one.help or ''}")
+        assert FOREIGN.search(ours) is None, ours
+        assert "Hunter2" not in str(one)
+        assert "Hunter2" not in json.dumps(one.to_json())
 
 
 # Texts.
@@ -201,12 +208,12 @@ DANGEROUS: dict[str, Callable[[], str]] = {
     "objects without end": lambda: repeated("{}\n"),
     "documents without end": lambda: repeated("---\n"),
     "values without end": lambda: repeated("- x\n"),
-    "keys without end": lambda: "".join(f"k{n}: v\n" for n in range(1_500_000)),
+    "keys without end": lambda: "".join(f"k{n}: v\n" for n in range(2_000_000)),
     "one key, repeated": lambda: repeated("a: b\n"),
     "colons in a flow": lambda: repeated("x:y,", "a: [", "]"),
     "a string of 30 MB in JSON": lambda: repeated("\\\"", '{"kind": 5, "a": "', '"}'),
     "unknown fields": lambda: POOL_TEXT
-    + "{" + ",".join(f'"k{n}":1' for n in range(1_500_000)) + "}}",
+    + "{" + ",".join(f'"k{n}":1' for n in range(900_000)) + "}}",
     "a pool of nonsense": lambda: POOL_TEXT + '{"addresses":[' + '"x",' * 1_000_000 + '"x"]}}',
     "a pool of nonsense, not too long": lambda: (
         POOL_TEXT + '{"addresses":[' + '"x",' * 90_000 + '"x"]}}'
@@ -344,6 +351,8 @@ HOSTILE = (
     "%s%n",
     "\ud800",
     "<secret:a/b>",
+    "2001:db8:100::10%\nrouter bgp 1",
+    "192.0.2.10,2001:db8:100::10%x",
 )
 TENANTS: tuple[Path_, ...] = (
     ("metadata", "name"),
@@ -462,7 +471,11 @@ WORDS = st.sampled_from(
 )  # fmt: skip
 YAMLISH = st.lists(WORDS | st.text(max_size=3), max_size=40).map("".join)
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
     max_leaves=6,
 )
@@ -490,7 +503,7 @@ def never_raises(text: str) -> None:
 
 def never_raises_either(kind: str, data: Data) -> None:
     found = with_others(kind, data)
-    assert_sound(list(found.diagnostics))
+    assert_safe(list(found.diagnostics))  # any word may be a key by now, and the secret anywhere
     if found.ok:
         views.files(found.network)
     json.dumps(views.network_json(found))
@@ -518,6 +531,71 @@ def test_much_random_text(text: str) -> None:
 @given(mutated())
 def test_many_random_objects(mutation: tuple[str, Data]) -> None:
     never_raises_either(*mutation)
+
+
+LOCK = "apiVersion: ferrule.dev/v1alpha1\nkind: AddressLock\nmetadata: {name: a}\n"
+OTHER_LOCKS = (
+    CLUSTER,
+    NAMESPACE,
+    FOREIGN_KIND,
+    "hello",
+    "apiVersion: ferrule.dev/v1alpha1\nkind: AddressLok\nmetadata: {name: a}",
+    LOCK + "services: [a]",
+    LOCK + "services: {5: {}}",
+    LOCK + "services: {shop/web: }",
+)
+
+
+@pytest.mark.parametrize("text", OTHER_LOCKS)
+def test_the_lock_of_the_last_run_may_be_anything(text: str) -> None:
+    network = documents(*OBJECTS.values(), *EXTRA)
+
+    assert_sound(
+        list(compile_network(read_inputs(network, read(text, "addresses.yaml"))).diagnostics)
+    )
+
+
+# One mistake, one message.
+
+
+def pointing(name: str) -> str:
+    """Our advertisement that names a pool, a peer and a community."""
+    return (
+        "apiVersion: ferrule.dev/v1alpha1\nkind: BGPAdvertisement\nmetadata: {name: all}\n"
+        f"spec: {{ipAddressPools: [{name}], peers: [{name}], communities: [{name}]}}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ["unknown-community", "unknown-peer", "unknown-pool"]),
+        ("apiVersion: metallb.io/v1beta1\nkind: Pool\nmetadata: {name: a}\n",
+         ["unknown-kind"]),
+        ("kind: IPAddressPool\nmetadata: {name: a}\n", ["missing-kind"]),
+        ("apiVersion: metallb.io/v1beta1\nkind: IPAddressPool\nmetadata: {}\n"
+         "spec: {addresses: [192.0.2.0/24]}\n", ["missing-field"]),
+        ("apiVersion: metallb.io/v1beta1\nkind: IPAddressPool\nmetadata: {name: A}\n"
+         "spec: {addresses: [192.0.2.0/24]}\n",
+         ["invalid-name"]),
+        ("hello\n", ["not-an-object"]),
+    ],
+    ids=["nothing", "a misspelt kind", "no apiVersion", "no name", "a bad name", "no object"],
+)  # fmt: skip
+def test_what_refers_to_a_broken_object_is_not_to_blame(text: str, expected: list[str]) -> None:
+    found = compiled(f"{text}---\n{pointing('a')}")
+    wrong = {one.code for one in found if one.severity == "error"}
+
+    assert sorted(wrong) == expected
+
+
+def test_what_refers_to_an_unreadable_file_is_not_to_blame(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("kind: [")
+    (tmp_path / "b.yaml").write_text(pointing("a"))
+
+    result = CliRunner().invoke(main, ["validate", str(tmp_path)])
+
+    assert re.findall(r"(?:error|warning)\[(.*?)\]", result.stderr) == ["syntax"]
 
 
 def test_standard_input_is_bounded_too() -> None:

@@ -8,9 +8,10 @@ and read the diff as the operator would.
 import ast
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 from click.testing import CliRunner
@@ -112,21 +113,21 @@ def emitted() -> dict[str, str]:
 
 def _codes(node: ast.AST) -> Iterator[str]:
     """The code is the first word of a call that makes a diagnostic, or put in `code` before."""
-    values: list[ast.expr] = []
+    values: Sequence[ast.expr] = []
     if isinstance(node, ast.Call):
         called = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
         if called == "append":  # of a tuple that becomes one, (code, message, field)
             values = [one.elts[0] for one in node.args if isinstance(one, ast.Tuple)]
         elif called in EMITTERS:
-            values = node.args[:2]
+            values = [one for one in node.args[:2] if is_word(one)][:1]
     elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "code":
         value = node.value
         values = [value.body, value.orelse] if isinstance(value, ast.IfExp) else [value]
-    for one in values:
-        if isinstance(one, ast.Constant) and isinstance(one.value, str):
-            if KEBAB.fullmatch(one.value):
-                yield one.value
-            return
+    yield from (str(one.value) for one in values if is_word(one))
+
+
+def is_word(one: ast.expr) -> TypeGuard[ast.Constant]:
+    return isinstance(one, ast.Constant) and bool(KEBAB.fullmatch(str(one.value)))
 
 
 def test_the_catalogue_has_every_code_and_no_other() -> None:

@@ -20,7 +20,6 @@ from typing import Annotated, Any, Literal, NoReturn, TypeVar
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
@@ -35,16 +34,7 @@ from ferrule.compiler.network import Address, Prefix
 
 T = TypeVar("T")
 MOST_ENTRIES = 100_000
-
-
-def _bounded(value: object) -> object:
-    """Refuse a list that is too long before each of its entries can be wrong."""
-    if isinstance(value, list) and len(value) > MOST_ENTRIES:
-        refuse("out-of-range", f"{len(value)} entries are more than {MOST_ENTRIES}")
-    return value
-
-
-Many = Annotated[tuple[T, ...], Strict(False), BeforeValidator(_bounded)]  # noqa: FBT003  # YAML has lists
+Many = Annotated[tuple[T, ...], Strict(False)]  # noqa: FBT003  # YAML has lists
 
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -66,17 +56,23 @@ def refuse_type(wanted: str, like: str | None = None) -> NoReturn:
     raise PydanticCustomError("wrong-type", "{wanted}", {"wanted": wanted, "like": like})
 
 
+def without_nulls(data: Any) -> Any:
+    """A mapping without its nulls; refused where it is too long for each entry to be wrong."""
+    if not isinstance(data, dict):
+        return data
+    for key, value in data.items():
+        if isinstance(value, list | dict) and len(value) > MOST_ENTRIES:
+            message = f"{quoted(key)} has {len(value)} entries, more than {MOST_ENTRIES}"
+            refuse("out-of-range", message, steps=(key,))
+    return {key: value for key, value in data.items() if value is not None}
+
+
 class Model(BaseModel):
     """Strict, frozen, camelCase; `null` means that a field is not there, as in Kubernetes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _without_nulls(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            return {key: value for key, value in data.items() if value is not None}
-        return data
+    _without_nulls = model_validator(mode="before")(without_nulls)
 
 
 def _text(parse: Callable[[str], T], what: str, example: str) -> Callable[[object], T]:

@@ -69,7 +69,10 @@ def recoloured(communities: str, local_pref: int | None = None) -> Network:
     new = route_class(PUBLIC4, term(local_pref=local_pref, communities=communities))
     swap = {ALL4: new}
     return serving(
-        *(replace(row, route_class=swap.get(row.route_class, row.route_class)) for row in ADVERTISEMENTS),
+        *(
+            replace(row, route_class=swap.get(row.route_class, row.route_class))
+            for row in ADVERTISEMENTS
+        ),
         classes=tuple(swap.get(one, one) for one in CLASSES),
     )
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from ferrule.compiler.backends.frr import lower
 from ferrule.compiler.backends.frr.model import Model
-from ferrule.compiler.network import Session, Timers, family_of
+from ferrule.compiler.network import Advertisement, Prefix, Session, Timers, family_of
 
 SLOW = replace(FAST, name="slow", detect_multiplier=None, echo_mode=True, passive_mode=False)
 NEIGHBORS = ("10.1.0.1", "10.1.0.2", "10.9.0.1", "2001:db8:a::1", "2001:db8:a::2", "eth2")
@@ -49,11 +49,11 @@ def models(draw: st.DrawFn, cluster: str = "prod") -> Model:
     """A node of a cluster; now and then one without any session."""
     neighbors = draw(st.lists(st.sampled_from(NEIGHBORS), unique=True, max_size=4))
     classes = tuple(one for one in CLASSES if draw(st.booleans()))
-    table = {}
+    table: dict[Prefix, Advertisement] = {}
     for row in ADVERTISEMENTS:
-        fits = [one for one in classes if one.family == row.route_class.family]
-        fits = [one for one in fits if one.length == row.prefix.prefixlen]
-        if fits and draw(st.booleans()):
+        of = (row.route_class.family, row.prefix.prefixlen)
+        fits = [one for one in classes if (one.family, one.length) == of]
+        if draw(st.booleans()) and fits:
             table[row.prefix] = replace(row, route_class=draw(st.sampled_from(fits)))
     device = node(
         *(draw(sessions(neighbor)) for neighbor in neighbors),
@@ -83,8 +83,8 @@ TOPS = (
     "router bgp 65200 view theirs\n neighbor 10.200.0.9 remote-as 65200\nexit",
     "! theirs",
 )
+ROUTER = " bgp log-neighbor-changes"
 ROUTERS = (
-    " bgp log-neighbor-changes",
     " neighbor theirs peer-group",
     " neighbor theirs remote-as external",
     " neighbor 10.200.0.1 peer-group theirs",
@@ -119,12 +119,16 @@ def surroundings(draw: st.DrawFn) -> str:
     tops = draw(some(TOPS))
     if profiles := draw(some(PROFILES)):
         tops.append("\n".join(("bfd", *profiles, "exit")))
-    if routers := draw(some(ROUTERS)):
+    if draw(st.booleans()):
+        routers = draw(some(ROUTERS))
         plain = draw(st.sampled_from([[], [" no bgp default ipv4-unicast"]]))
         families = draw(some(FAMILIES))
         inside = [" address-family ipv4 unicast", *families, " exit-address-family"]
-        routers = [*plain, *routers, *(inside if families else [])]
+        # One that is empty would be taken for ours as soon as we are in it.
+        routers = [*plain, ROUTER, *routers, *(inside if families else [])]
         tops.append("\n".join(("router bgp 65001", *routers, "exit")))
     profile = draw(st.sampled_from(["traditional", "datacenter"]))
-    said = "\n!\n".join((f"frr version 8.4.4\nfrr defaults {profile}", *draw(st.permutations(tops))))
+    said = "\n!\n".join(
+        (f"frr version 8.4.4\nfrr defaults {profile}", *draw(st.permutations(tops)))
+    )
     return f"{said}\n!\nend\n"

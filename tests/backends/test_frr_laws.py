@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ferrule.compiler.backends import frr, frrtext
 from ferrule.compiler.backends.base import Diff
 from ferrule.compiler.backends.frr.model import Model
-from ferrule.compiler.backends.frr.parse import Running
+from ferrule.compiler.backends.frr.running import Running
 from ferrule.compiler.backends.frrtext import Block, Body
 from ferrule.compiler.errors import has_errors
 
@@ -114,7 +114,8 @@ def statements(body: Body) -> list[object]:
     return [
         (text, statements(inside))
         for text, inside in frrtext.statements(body)
-        if inside or text not in ("bfd", "address-family ipv4 unicast", "address-family ipv6 unicast")
+        if inside
+        or text not in ("bfd", "address-family ipv4 unicast", "address-family ipv6 unicast")
     ]
 
 
@@ -147,9 +148,7 @@ def test_a_load_that_was_cut_is_finished_or_taken_back(
 
 
 @given(models(), surroundings(), st.randoms(use_true_random=False))
-def test_the_order_of_lines_means_nothing(
-    model: Model, around: str, chance: random.Random
-) -> None:
+def test_the_order_of_lines_means_nothing(model: Model, around: str, chance: random.Random) -> None:
     running = reached(read(around), model)
     shuffled = frrtext.Config(mixed(running.config.body, chance))
     assert frr.diff(read(frrtext.write(shuffled)), model).changes == ()
@@ -176,7 +175,9 @@ LINES = st.lists(
     st.builds(
         lambda depth, text: " " * depth + text,
         st.integers(0, 4),
-        st.sampled_from(["router bgp 1", "network x", "!", "# a", "", "exit", "bfd", "ferrule-prod_"]),
+        st.sampled_from(
+            ["router bgp 1", "network x", "!", "# a", "", "exit", "bfd", "ferrule-prod_"]
+        ),
     )
 )
 

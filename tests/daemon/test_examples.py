@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from daemon.flavour import Flavour, wait_for
 from daemon.lab import Device, Lab
-
 from ferrule.compiler import views
 from ferrule.compiler.backends.sonic import bgpd
 from ferrule.compiler.network import Network

@@ -1,8 +1,8 @@
 """FRR: the frr.conf fragment of each node.
 
 `lower` settles everything, `render` only spells it; `parse` reads back what is ours, `diff` says
-what it takes to get from there to a model, `future` where that leads. The fragment holds what is ours and nothing
-else, in the spelling and order of FRR 10's `show running-config`.
+what it takes to get from there to a model, `future` where that leads. The fragment holds what is
+ours and nothing else, in the spelling and order of FRR 10's `show running-config`.
 """
 
 from collections.abc import Iterator
@@ -11,8 +11,9 @@ from ferrule.compiler.backends.base import Artifact, Line
 from ferrule.compiler.backends.frr.diff import diff
 from ferrule.compiler.backends.frr.future import future
 from ferrule.compiler.backends.frr.lower import lower
-from ferrule.compiler.backends.frr.parse import Running, intend, parse
+from ferrule.compiler.backends.frr.parse import intend, parse
 from ferrule.compiler.backends.frr.render import Texts, annotate, render
+from ferrule.compiler.backends.frr.running import Running
 from ferrule.compiler.backends.frr.shared import Shared
 from ferrule.compiler.backends.frrtext import script
 from ferrule.compiler.network import Network

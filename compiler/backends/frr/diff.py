@@ -16,7 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from ferrule.compiler.backends.base import Change, Diff
 from ferrule.compiler.backends.frr.instances import instance_parts
 from ferrule.compiler.backends.frr.model import Model
-from ferrule.compiler.backends.frr.parse import Entry, Running, intend
+from ferrule.compiler.backends.frr.parse import intend
+from ferrule.compiler.backends.frr.running import Entry, Running
 from ferrule.compiler.backends.frr.settings import PROFILE_DEFAULTS, Settings, line, undo
 from ferrule.compiler.backends.frr.steps import (
     Part,

@@ -12,7 +12,8 @@ from itertools import groupby
 
 from ferrule.compiler.backends.base import Diff
 from ferrule.compiler.backends.frr.parse import ENTRY as MAP_ENTRY
-from ferrule.compiler.backends.frr.parse import LIST, OTHER_LIST, Running, parse
+from ferrule.compiler.backends.frr.parse import LIST, OTHER_LIST, parse
+from ferrule.compiler.backends.frr.running import Running
 from ferrule.compiler.backends.frr.settings import (
     ENTRY,
     INSTANCE,
@@ -93,8 +94,7 @@ def _key(text: str, around: str) -> Key:
     if text.startswith("network "):
         return ("network", address(text.split(" ")[1]))
     if around:
-        name, value = setting(text, KNOWN.get(around.split(" ")[0], ()))
-        return (name,)
+        return (setting(text, KNOWN.get(around.split(" ")[0], ()))[0],)
     if found := LIST.match(text):
         return (found[1], list_setting(found[3])[0])
     if found := OTHER_LIST.match(text):

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from ferrule.compiler.backends.base import Change
-from ferrule.compiler.backends.frr.parse import Instance, Neighbor, is_unknown
+from ferrule.compiler.backends.base import Change, Op
+from ferrule.compiler.backends.frr.router import is_unknown
+from ferrule.compiler.backends.frr.running import Instance, Neighbor
 from ferrule.compiler.backends.frr.settings import Settings, line, neighbor_line, undo
 from ferrule.compiler.backends.frr.steps import Part, Scope, Send, Step, Teller, operation
 from ferrule.compiler.errors import Diagnostic, error, warning
@@ -25,7 +26,7 @@ def instance_parts(
         yield from _leave(teller, have, Step.INSTANCES_GONE)
         return
     if have and have.asn != want.asn:
-        if not have.ours:
+        if have.bare or not have.ours:
             yield _other_asn(teller, vrf, have, want)
             return
         yield from _leave(teller, have, Step.REPLACE)
@@ -39,6 +40,8 @@ def instance_parts(
 
 def _leave(teller: Teller, have: Instance, step: Step) -> Iterator[Part]:
     """Take all of ours out of an instance, or the instance, where it holds nothing else."""
+    if have.bare:
+        return
     parts = _instance(teller, have, Instance(have.header, have.asn))
     if not have.ours:
         yield from parts
@@ -163,7 +166,7 @@ def _networks(teller: Teller, family: str, have: Instance, want: Instance) -> It
             continue
         if there and not there.startswith("route-map "):  # a label-index cannot be re-stated
             yield teller.send(Step.FAMILIES, "remove", within, f"no {name}")
-        op = "change" if there else "add"
+        op: Op = "change" if there else "add"
         sent = teller.send(Step.FAMILIES, op, within, f"{name} {value}")
         yield Change(op, (*within, name), there, value, sent.command.origin)
         yield sent

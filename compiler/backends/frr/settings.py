@@ -73,14 +73,13 @@ def neighbor_setting(text: str) -> tuple[str, str]:
     if found := DIRECTED.fullmatch(text):
         return f"route-map {found[2]}", found[1]
     name, value = setting(text, NEIGHBOR)
-    match name:
-        case "ebgp-multihop" if value == ALL_HOPS:  # 8.4 prints the number, 10.3 does not
-            return name, ""
-        case "update-source":
-            return name, address(value)
-        case "remote-as" | "interface remote-as" | "local-as":
-            number, *rest = value.split(" ", 1)
-            return name, " ".join((asn(number), *rest))
+    if name == "ebgp-multihop" and value == ALL_HOPS:  # 8.4 prints the number, 10.3 does not
+        return name, ""
+    if name == "update-source":
+        return name, address(value)
+    if name.endswith("-as"):
+        number, *rest = value.split(" ", 1)
+        return name, " ".join((asn(number), *rest))
     return name, value
 
 

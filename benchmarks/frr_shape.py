@@ -4,10 +4,10 @@
     python benchmarks/frr_shape.py 1000
 
 Ours: `network PREFIX route-map CLASS`, outbound maps that do not grow; a diff, by `vtysh -f`.
-MetalLB's: per neighbor a prefix-list of all prefixes, numbered by position; by frr-reload.py, as
-MetalLB does it, and by `vtysh -f` with the lines that changed alone. The new prefix is the first
-by number in both, what is worst for positions and as likely as any other. Two neighbors are
-configured, one is there and counts the UPDATE messages it hears.
+MetalLB's: per neighbor a prefix-list of all prefixes, numbered by position; by `vtysh -f` with the
+lines that changed alone, and by frr-reload.py, as MetalLB does it. The new prefix is the last one
+by number, what is best for positions, and then, up to 1,000 Services, the first one. Two neighbors
+are configured, one is there and counts the UPDATE messages it hears.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ POOL = prefix_set("bench", 32, "198.18.0.0/15")
 CLASS = route_class(POOL, term(communities="65000:1"))
 QUIET_S = 7  # route-map delay-timer, and some
 LIMIT_S = 300
+MOST_IN_FRONT = 1_000  # every number changes: 10,000 take hours
 FAR = """\
 router bgp 65000
  bgp router-id 10.1.0.1
@@ -55,22 +56,22 @@ exit
 """
 
 
-def prefixes(count: int, *, more: bool) -> list[str]:
-    """`count` of them, and one more before them all."""
-    return [f"{FIRST + n}/32" for n in range(0 if more else 1, count + 1)]
+def prefixes(first: int, last: int) -> list[str]:
+    """Those from one number to another, both included."""
+    return [f"{FIRST + n}/32" for n in range(first, last + 1)]
 
 
-def ours(count: int, *, more: bool) -> Model:
+def ours(first: int, last: int) -> Model:
     """The node as we lower it."""
-    table = tuple(advertise(one, CLASS) for one in prefixes(count, more=more))
+    table = tuple(advertise(one, CLASS) for one in prefixes(first, last))
     peers = (session(f"tor-{one}", end(one)) for one in NEIGHBORS)
     whole = network(node(*peers, advertisements=table, classes=(CLASS,)), sets=[POOL])
     return frr.lower(whole.nodes[0], whole)
 
 
-def metallb(count: int, *, more: bool) -> str:
+def metallb(first: int, last: int) -> str:
     """What MetalLB's template makes of the same: its lists, maps and neighbors."""
-    table = prefixes(count, more=more)
+    table = prefixes(first, last)
     lines = []
     for one in NEIGHBORS:
         for name in (f"{one}-pl-ipv4", f"{one}-65000:1-ipv4-community-prefixes"):
@@ -161,17 +162,19 @@ def heard(far: Device) -> tuple[int, int]:
 
 def shapes(count: int) -> Iterator[tuple[str, str, Callable[[Device], None]]]:
     """Name, configuration before, and how one Service more is loaded."""
-    old, new = ours(count, more=False), ours(count, more=True)
+    new = ours(1, count + 1)
 
     def by_diff(device: Device) -> None:
         running = frr.parse(device.frr.running_config(), "prod")
         load(device, frr.script(frr.diff(running, frr.intend(new, "prod")).commands))
 
-    yield "ours, read + diff + vtysh -f", frr.render(old), by_diff
-    before, after = metallb(count, more=False), metallb(count, more=True)
+    yield "ours, read + diff + vtysh -f", frr.render(ours(1, count)), by_diff
+    before, after, front = metallb(1, count), metallb(1, count + 1), metallb(0, count)
     lines = changed(before, after)
     yield "MetalLB's, vtysh -f", before, lambda device: load(device, lines)
     yield "MetalLB's, frr-reload.py", before, lambda device: reload(device, after)
+    if count <= MOST_IN_FRONT:
+        yield "  the same, in front", before, lambda device: reload(device, front)
 
 
 def main() -> None:

@@ -224,6 +224,11 @@ class NodeEnd:
         """The AS that the other end must expect."""
         return self.asn if self.local_asn is None else self.local_asn
 
+    @property
+    def internal(self) -> bool:
+        """Whether both ends are in one AS."""
+        return self.remote_as in ("internal", self.far_asn)
+
 
 @dataclass(frozen=True, slots=True)
 class SwitchEnd:

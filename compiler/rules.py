@@ -314,6 +314,19 @@ def local_pref_towards_ebgp(spec: Spec, nodes: Sequence[KubeNode]) -> Iterator[D
             yield warning("local-pref-ebgp", message, one.place("localPref"))
 
 
+def as_path_towards_ibgp(spec: Spec, nodes: Sequence[KubeNode]) -> Iterator[Diagnostic]:
+    """One's own AS in a path from inside the AS is a loop (RFC 4271 §9.1.2)."""
+    longer = [one for one in spec.bgp_advertisements if one.spec.as_path_prepend]
+    internal = [one.name for one in spec.peers if longer and not _is_external(one, spec, nodes)]
+    for one in longer:
+        heard = [name for name in internal if not one.spec.peers or name in one.spec.peers]
+        if heard:
+            message = (
+                f"asPathPrepend has no effect towards iBGP peers: {listed(map(quoted, heard))}"
+            )
+            yield warning("as-path-ibgp", message, one.place("asPathPrepend"))
+
+
 def _is_external(peer: Peer, spec: Spec, nodes: Sequence[KubeNode]) -> bool:
     """Whether any session of a peer leaves the AS."""
     if peer.spec.dynamic_asn:
@@ -340,4 +353,5 @@ RULES: tuple[Rule, ...] = (
     unused_pools,
     selects_nothing,
     local_pref_towards_ebgp,
+    as_path_towards_ibgp,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,13 @@ from daemon.flavour import Flavour, wait_for
 from daemon.lab import Device, Lab
 from ferrule.compiler import views
 from ferrule.compiler.backends.sonic import bgpd
-from ferrule.compiler.network import Network
+from ferrule.compiler.network import Address, Network
 from ferrule.compiler.pipeline import compile_network, read_inputs
 from ferrule.observe.files import load
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-WITH_SWITCHES = ("fabric", "dynamic")
+WITH_SWITCHES = ("fabric", "dynamic", "ibgp")
+LENGTHS = {"fabric": 25, "dynamic": 26, "ibgp": 24}  # of the segments, IPv4
 ROUTES_S = 20.0
 
 pytestmark = pytest.mark.daemon
@@ -34,6 +35,21 @@ class Fabric:
         self.network: Network = compilation.network
         self.json: dict[str, Any] = json.loads(json.dumps(views.network_json(compilation)))
         self.files = views.files(self.network)
+        self.length = LENGTHS[name]
+        inputs = compilation.inputs
+        self.declared = {
+            switch.name: [one.ip for one in switch.spec.addresses]
+            for switch in inputs.spec.switches
+        }
+        internal = {node.name: node.internal for node in inputs.nodes}
+        self.reached: dict[str, dict[str, Sequence[Address]]] = {
+            switch: {
+                one.node: internal[one.node]
+                for one in self.network.sessions
+                if one.switch_end and one.switch_end.switch == switch
+            }
+            for switch in self.declared
+        }
         self.switches = {
             switch.name: lab.device(switch.name, flavour, self.links(switch.name), "")
             for switch in self.network.switches
@@ -44,17 +60,16 @@ class Fabric:
         }
 
     def links(self, device: str) -> dict[str, list[str]]:
-        """A segment per switch, with the addresses that sessions use on it."""
-        links: dict[str, dict[str, None]] = {}
-        for session in self.network.sessions:
-            end = session.switch_end
-            assert end is not None
-            mine = {end.switch: end.address, session.node: end.neighbor}.get(device)
-            if mine is not None:
-                length = {4: {"fabric": 25, "dynamic": 26}, 6: {"fabric": 64, "dynamic": 64}}
-                plain = length[mine.version]["fabric" if end.switch[:3] == "tor" else "dynamic"]
-                links.setdefault(f"rack-{end.switch}", {})[f"{mine}/{plain}"] = None
-        return {segment: list(addresses) for segment, addresses in links.items()}
+        """A segment per switch, with the addresses of whoever peers on it."""
+        links: dict[str, list[str]] = {}
+        for switch in self.network.switches:
+            places = {switch.name: [*self.declared[switch.name]], **self.reached[switch.name]}
+            if device in places:
+                links[f"rack-{switch.name}"] = [
+                    f"{address}/{self.length if address.version == 4 else 64}"
+                    for address in places[device]
+                ]
+        return links
 
     def boot(self) -> list[str]:
         """Load every device; what vtysh said."""
@@ -122,6 +137,40 @@ def test_an_example_loads_silently_peers_and_is_heard_exactly(fabric: Fabric) ->
         assert {p: len(nodes) for p, nodes in routes.items()} == {
             p: len(from_) for p, from_ in intended.items()
         }
+
+
+def test_the_switch_hears_the_attributes_that_were_meant(fabric: Fabric) -> None:
+    nodes = {session["name"]: session for session in fabric.json["sessions"]}
+    for name, switch in fabric.switches.items():
+        for prefix, sources in fabric.intended(name).items():
+            family = "ipv6" if ":" in prefix else "ipv4"
+            paths: Any = switch.frr.show_json(f"show bgp {family} unicast {prefix}")["paths"]
+            heard = {path["peer"]["peerId"]: path for path in paths}
+            assert heard.keys() == sources
+            for session in nodes.values():
+                if session["switch"] != name or session["switchEnd"]["neighbor"] not in sources:
+                    continue
+                for one in fabric.json["nodes"][session["node"]]["advertisements"]:
+                    if one["prefix"] == prefix and session["peer"] in one["peers"]:
+                        path = heard[session["switchEnd"]["neighbor"]]
+                        mine = fabric.reached[name][session["node"]]
+                        check_path(path, one, session, {*map(str, mine)})
+
+
+def check_path(
+    path: dict[str, Any], meant: dict[str, Any], session: dict[str, Any], addresses: set[str]
+) -> None:
+    """What FRR shows of a path against one entry of the Network."""
+    assert path.get("community", {}).get("list", []) == meant["communities"]
+    assert path.get("largeCommunity", {}).get("list", []) == meant["largeCommunities"]
+    end = session["nodeEnd"]
+    internal = end["asn"] == session["switchEnd"]["asn"]
+    if internal:
+        assert path["locPrf"] == (meant["localPref"] or 100)
+    times = meant["asPathPrepend"] + (0 if internal else 1)
+    assert path["aspath"]["string"] == (" ".join([str(end["asn"])] * times) or "Local")
+    (hop,) = {one["ip"] for one in path["nexthops"] if one.get("used")}
+    assert hop in addresses
 
 
 def test_bfd_is_up_where_a_profile_is_named(fabric: Fabric) -> None:

@@ -123,7 +123,7 @@ class Policy:
             one: shared.name(one.pool, one.family, one.length, f"{tag:08x}")
             for one, tag in self._tags.items()
         }
-        self._outbound: dict[tuple[str, Family, int], RouteMap] = {}
+        self._outbound: dict[tuple[str, Family, int | None], RouteMap] = {}
         self._networks: dict[tuple[int, Family, frozenset[str]], Networks] = {}
         self._all_lines: dict[int, NetworkLine] = {}
 
@@ -137,7 +137,7 @@ class Policy:
 
     def outbound(self, session: Session, family: Family) -> RouteMap:
         """What the neighbors of one BGPPeer hear in one family, and nothing else."""
-        key = (session.peer, family, session.node_end.far_asn)
+        key = (session.peer, family, _prepended(session))
         if key not in self._outbound:
             self._outbound[key] = self._make_outbound(session, family)
         return self._outbound[key]
@@ -160,7 +160,7 @@ class Policy:
         return self._networks[key]
 
     def _make_outbound(self, session: Session, family: Family) -> RouteMap:
-        peer, asn = session.peer, session.node_end.far_asn
+        peer, asn = session.peer, _prepended(session)
         heard = {
             one: attributes
             for one in self._contents
@@ -175,12 +175,14 @@ class Policy:
         end = RouteMapEntry(LAST_ENTRY, "deny", origin=session.origin)
         return RouteMap(self._shared.name("out", peer, family), (*entries, end))
 
-    def _permit(self, seq: int, one: RouteClass, attributes: Attributes, asn: int) -> RouteMapEntry:
+    def _permit(
+        self, seq: int, one: RouteClass, attributes: Attributes, asn: int | None
+    ) -> RouteMapEntry:
         return RouteMapEntry(
             seq,
             "permit",
             Match(one.family, self._shared.prefix_list(_key(one)).name, self._tags[one]),
-            (asn,) * attributes.prepend,
+            () if asn is None else (asn,) * attributes.prepend,
             tuple(word(WELL_KNOWN.get(text, text)) for text in attributes.communities),
             tuple(map(word, attributes.large)),
             attributes.local_pref,
@@ -215,6 +217,11 @@ class Policy:
         """Its first advertisement, which is what made it differ from the others of its pool."""
         pool = self._shared.network.sets[_key(one)].origin
         return next((term.origin for term in one.terms if term.origin), pool)
+
+
+def _prepended(session: Session) -> int | None:
+    """The AS that makes a path longer; in one's own AS it would make a loop (RFC 4271 §9.1.2)."""
+    return None if session.node_end.internal else session.node_end.far_asn
 
 
 def content(one: RouteClass) -> str:

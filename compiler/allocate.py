@@ -287,12 +287,12 @@ def choose(demand: Demand, ledger: Ledger) -> tuple[Address, ...] | Refusal:
     if demand.requested:
         return _requested(demand, demand.requested, named, ledger)
     if named is not None:
-        return _best(demand, [named], ledger) or _exhausted(demand, [named])
+        return _best(demand, [named], ledger) or _exhausted(demand, [named], ledger)
     pinned, general = ledger.open_to(demand)
     return (
         _best(demand, pinned, ledger)
         or _best(demand, general, ledger)
-        or _exhausted(demand, [*pinned, *general])
+        or _exhausted(demand, [*pinned, *general], ledger)
     )
 
 
@@ -330,13 +330,17 @@ def _best(demand: Demand, pools: Iterable[Pool], ledger: Ledger) -> tuple[Addres
     return None
 
 
-def _exhausted(demand: Demand, pools: Sequence[Pool]) -> Refusal:
+def _exhausted(demand: Demand, pools: Sequence[Pool], ledger: Ledger) -> Refusal:
     """Why none of the pools had an address left."""
     wanted = " and ".join(LABEL[family] for family in sorted(demand.families))
     need = any if demand.dual_stack == "prefer" else all
     able = [pool for pool in pools if need(one in pool.spaces for one in demand.families)]
     if able:
         names = listed(quoted(pool.name) for pool in able)
+        gone = [
+            f for f in sorted(demand.families) if not any(ledger.first(demand, p, f) for p in able)
+        ]
+        wanted = " and ".join(LABEL[family] for family in gone) or wanted
         return Refusal(
             "pool-exhausted",
             f"no {wanted} address is left in {names}",

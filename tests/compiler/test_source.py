@@ -190,13 +190,13 @@ def test_yaml_in_braces_is_yaml(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "place", "message"),
     [
-        ('{"a": [1, 2,]}', "a.json:1:13", "this is not JSON"),
+        ('{"a": [1 2]}', "a.json:1:10", "this is not JSON"),
         ('{"a": 1}\n{"b": }', "a.json:2:7", "this is not JSON"),
         ('{"a": NaN}', "a.json:1:1", "NaN is not a value"),
         ("[" * 100_000, "a.json:1:1", f"nested more than {MOST_DEPTH} deep"),
         ('{"a":' * 500 + "1" + "}" * 500, "a.json:1:1", f"nested more than {MOST_DEPTH} deep"),
     ],
-    ids=["a comma too many", "in the second value", "NaN", "deep", "deep, and closed"],
+    ids=["a comma too few", "in the second value", "NaN", "deep", "deep, and closed"],
 )
 def test_json_that_is_none(text: str, place: str, message: str) -> None:
     bad = refused(text, "a.json")

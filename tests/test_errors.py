@@ -94,7 +94,10 @@ def test_no_message_without_its_input() -> None:
 # The catalogue.
 
 EMITTERS = {"error", "warning", "make", "refuse", "Refusal", "TextError", "Flaw"}
-EMITTERS |= {"_fail", "stop", "_unresolved", "append"}
+EMITTERS |= {"_fail", "stop", "_unresolved", "append", "Trouble"}
+FOLDERS = ("compiler", "observe", "apply")
+# What is seen only where a device or a cluster is asked, or a file of its own is read: tested there.
+ELSEWHERE = ("compiler/backends/", "compiler/lint", "compiler/plan", "observe/cluster", "apply/")
 KEBAB = re.compile(r"[a-z]+(-[a-z0-9]+)*")
 
 
@@ -102,7 +105,7 @@ KEBAB = re.compile(r"[a-z]+(-[a-z0-9]+)*")
 def emitted() -> dict[str, str]:
     """Every code that the source can emit, and where."""
     codes = {}
-    for folder in ("compiler", "observe"):
+    for folder in FOLDERS:
         for path in sorted((ROOT / folder).rglob("*.py")):
             at = path.relative_to(ROOT).as_posix()
             for node in ast.walk(ast.parse(path.read_text())):
@@ -136,7 +139,7 @@ def test_the_catalogue_has_every_code_and_no_other() -> None:
 
 def test_every_diagnostic_has_its_input_and_message() -> None:
     waiting = PENDING.keys() - WARNINGS.keys()
-    on_devices = {code for code, at in emitted().items() if at.startswith("compiler/backends/")}
+    on_devices = {code for code, at in emitted().items() if at.startswith(ELSEWHERE)}
     diagnostics = {*emitted(), *WARNINGS} - waiting - on_devices
 
     assert sorted({code_of(case) for case in CASES}) == sorted(diagnostics)

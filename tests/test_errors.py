@@ -96,8 +96,8 @@ def test_no_message_without_its_input() -> None:
 EMITTERS = {"error", "warning", "make", "refuse", "Refusal", "TextError", "Flaw"}
 EMITTERS |= {"_fail", "stop", "_unresolved", "append", "Trouble"}
 FOLDERS = ("compiler", "observe", "apply")
-# What is seen only where a device or a cluster is asked, or a file of its own is read: tested there.
-ELSEWHERE = ("compiler/backends/", "compiler/lint", "compiler/plan", "observe/cluster", "apply/")
+# What is seen only where a device or a cluster is asked, or one more file read: tested there.
+ELSEWHERE = ("compiler/backends/", "compiler/lint/", "compiler/plan", "observe/cluster", "apply/")
 KEBAB = re.compile(r"[a-z]+(-[a-z0-9]+)*")
 
 
@@ -110,7 +110,7 @@ def emitted() -> dict[str, str]:
             at = path.relative_to(ROOT).as_posix()
             for node in ast.walk(ast.parse(path.read_text())):
                 for code in _codes(node):
-                    codes[code] = at
+                    codes.setdefault(code, at)
     return codes
 
 

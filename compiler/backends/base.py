@@ -54,14 +54,18 @@ class Change:
 class Command:
     """One step as it is sent to a device: a line of vtysh, an operation of a JSON Patch.
 
-    `within` are the blocks it stands in, outermost first, on a device that has blocks. `text` may
-    hold a secret in clear, so it is never shown: what people read are the changes.
+    `within` are the blocks it stands in, outermost first, on a device that has blocks. `phase` is
+    the part of the whole that it is sent with: the commands of one phase stand together and are
+    loaded by themselves, so that those of other devices can come between. FRR has `announce`,
+    which takes back no prefix, neighbor or name, and `withdraw`; SONiC one for each patch. `text`
+    may hold a secret in clear, so it is never shown: what people read are the changes.
     """
 
     text: str = field(repr=False)
     op: Op
     within: tuple[str, ...] = ()
     origin: Origin | None = field(default=None, compare=False, repr=False)
+    phase: str = ""
 
 
 @dataclass(frozen=True, slots=True)

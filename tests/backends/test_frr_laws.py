@@ -102,6 +102,23 @@ def test_a_diff_leads_to_what_is_intended_and_leaves_others_alone(
     assert not [text for text in said if any(mark in text for mark in MARKS)]
 
 
+@given(models(), models(), surroundings())
+def test_two_loads_come_to_the_same_as_one(first: Model, second: Model, around: str) -> None:
+    """And the second one is what is still to be done after the first."""
+    running = reached(read(around), first)
+    whole = frr.diff(running, second)
+    announce, withdraw = (
+        Diff(commands=tuple(one for one in whole.commands if one.phase == phase))
+        for phase in ("announce", "withdraw")
+    )
+    assert announce.commands + withdraw.commands == whole.commands
+    assert {one.op for one in withdraw.commands} <= {"remove"}
+    assert not [one.text for one in announce.commands if one.text.startswith("no network ")]
+    between = frr.future(running, announce)
+    assert frr.diff(between, second).commands == withdraw.commands
+    assert text_of(frr.future(between, withdraw)) == text_of(frr.future(running, whole))
+
+
 @given(models(), surroundings())
 def test_leaving_leaves_what_was_there(model: Model, around: str) -> None:
     before = read(around)

@@ -182,8 +182,9 @@ def test_after_each_patch_the_rows_are_ones_that_sonic_takes(before: Model, afte
 def test_what_accepts_comes_before_what_refuses(before: Model, after: Model) -> None:
     running = read({"VRF": {"Vrf_blue": {}}}, before)
     found = diff(running, after)
-    order = [command.within[0] for command in found.commands]
+    order = [command.phase for command in found.commands]
     assert order == sorted(order, key=PHASES.index)
+    assert order == [command.within[0] for command in found.commands]
     for command in found.commands:
         assert command.op != "remove" or command.within != ("accept",)
         assert command.op == "remove" or command.within != ("forget",)

@@ -36,6 +36,11 @@ class Step(IntEnum):
     LISTS_GONE = auto()
     PROFILES_GONE = auto()
 
+    @property
+    def phase(self) -> str:
+        """The half of the load it belongs to; what is only taken back is in the second."""
+        return "announce" if self < Step.WITHDRAW else "withdraw"
+
 
 @dataclass(frozen=True, slots=True)
 class Send:
@@ -114,7 +119,7 @@ class Teller:
     def send(self, step: Step, op: Op, within: Path, text: str) -> Send:
         """One command."""
         origin = None if op == "remove" else self._origins((*within, text))
-        return Send(step, Command(text, op, within, origin))
+        return Send(step, Command(text, op, within, origin, step.phase))
 
     def appears(self, path: Path) -> Change:
         """A block that is new, with or without settings."""

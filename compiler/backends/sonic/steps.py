@@ -95,7 +95,7 @@ def _operations(step: Step) -> Iterator[Command]:
 
 def _command(phase: Phase, op: Op, operation: dict[str, object], row: Row | None = None) -> Command:
     origin = None if row is None else row.origin
-    return Command(json.dumps(operation, sort_keys=True), op, within=(phase,), origin=origin)
+    return Command(json.dumps(operation, sort_keys=True), op, (phase,), origin, phase)
 
 
 def _plain(row: Row) -> dict[str, object]:

@@ -40,7 +40,7 @@ class Change:
     """One difference in meaning: what is at `path` of a device, and what should be.
 
     `old` is None where nothing is there, `new` where nothing should be. A secret is shown as `***`
-    on both sides.
+    on both sides. `within` are the blocks around it, on a device that has blocks.
     """
 
     op: Op
@@ -48,6 +48,16 @@ class Change:
     old: str | None
     new: str | None
     origin: Origin | None = field(default=None, compare=False, repr=False)
+    within: tuple[str, ...] = field(default=(), compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A change in the device's own language: the line that is there, the line that should be."""
+
+    within: tuple[str, ...]
+    old: str | None
+    new: str | None
 
 
 @dataclass(frozen=True, slots=True)

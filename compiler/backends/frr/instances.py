@@ -168,11 +168,11 @@ def _networks(teller: Teller, family: str, have: Instance, want: Instance) -> It
             yield teller.send(Step.FAMILIES, "remove", within, f"no {name}")
         op: Op = "change" if there else "add"
         sent = teller.send(Step.FAMILIES, op, within, f"{name} {value}")
-        yield Change(op, (*within, name), there, value, sent.command.origin)
+        yield Change(op, (*within, name), there, value, sent.command.origin, within)
         yield sent
     for prefix, value in old.items():
         if prefix not in new:
-            yield Change("remove", (*within, f"network {prefix}"), value, None)
+            yield Change("remove", (*within, f"network {prefix}"), value, None, None, within)
             yield teller.send(Step.WITHDRAW, "remove", within, f"no network {prefix}")
 
 

@@ -100,11 +100,12 @@ class Teller:
             if old.get(name) != value:
                 origin = self._origins((*scope.within, scope.line(name, value)))
                 there = _shown(name, old.get(name))
-                path = (*scope.path, name)
-                yield Change(operation(name, old), path, there, _shown(name, value), origin)
+                path, new_ = (*scope.path, name), _shown(name, value)
+                yield Change(operation(name, old), path, there, new_, origin, scope.within)
         for name, value in old.items():
             if name not in new:
-                yield Change("remove", (*scope.path, name), _shown(name, value), None)
+                gone = _shown(name, value)
+                yield Change("remove", (*scope.path, name), gone, None, None, scope.within)
 
     def commands(self, scope: Scope, old: Settings, new: Settings) -> Iterator[Send]:
         """The commands alone: what goes comes first, what changes is only stated anew."""

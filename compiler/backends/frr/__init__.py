@@ -15,6 +15,8 @@ from ferrule.compiler.backends.frr.parse import intend, parse
 from ferrule.compiler.backends.frr.render import Texts, annotate, render
 from ferrule.compiler.backends.frr.running import Running
 from ferrule.compiler.backends.frr.shared import Shared
+from ferrule.compiler.backends.frr.show import clusters, shown, touched
+from ferrule.compiler.backends.frr.told import told
 from ferrule.compiler.backends.frrtext import script
 from ferrule.compiler.network import Network
 
@@ -23,6 +25,7 @@ __all__ = [
     "annotate",
     "annotated",
     "artifacts",
+    "clusters",
     "diff",
     "future",
     "intend",
@@ -30,6 +33,9 @@ __all__ = [
     "parse",
     "render",
     "script",
+    "shown",
+    "told",
+    "touched",
 ]
 
 

@@ -18,25 +18,41 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ferrule.compiler.backends.base import Artifact, Line
+from ferrule.compiler.backends.sonic.accepts import (
+    Accepting,
+    Accepts,
+    accepted_from,
+    accepts,
+)
 from ferrule.compiler.backends.sonic.diff import diff
 from ferrule.compiler.backends.sonic.future import future
+from ferrule.compiler.backends.sonic.impact import impacts
 from ferrule.compiler.backends.sonic.lower import lower
 from ferrule.compiler.backends.sonic.parse import Running, parse
 from ferrule.compiler.backends.sonic.render import annotate, render
+from ferrule.compiler.backends.sonic.show import clusters, shown, touched
 from ferrule.compiler.backends.sonic.steps import patches
 from ferrule.compiler.network import Network
 
 __all__ = [
+    "Accepting",
+    "Accepts",
     "Running",
+    "accepted_from",
+    "accepts",
     "annotate",
     "annotated",
     "artifacts",
+    "clusters",
     "diff",
     "future",
+    "impacts",
     "lower",
     "parse",
     "patches",
     "render",
+    "shown",
+    "touched",
 ]
 
 

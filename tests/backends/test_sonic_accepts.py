@@ -83,6 +83,7 @@ def test_a_group_takes_its_sets_at_their_lengths_and_nothing_else(one: Switch) -
 def test_every_session_is_taken_as_its_node_speaks(documents: list[Data]) -> None:
     whole = compiled(documents).network
     nodes = {one.name: one for one in whole.nodes}
+    devices = {one.name: one for one in whole.switches}
     found = {
         one.name: sonic.accepts(sonic.parse(tables_of(sonic.lower(one, whole)), whole.cluster))
         for one in whole.switches
@@ -91,21 +92,22 @@ def test_every_session_is_taken_as_its_node_speaks(documents: list[Data]) -> Non
         end = session.switch_end
         if end is None:
             continue
-        accepts = sonic.accepted_from(found[end.switch], end.vrf, end.neighbor)
+        accepts = sonic.find(found[end.switch], end.vrf, end.neighbor)
         assert accepts is not None
         assert accepts.asn == session.node_end.far_asn
         assert {*accepts.families} == {*session.node_end.families}
-        told = [
-            one.prefix
-            for one in nodes[session.node].advertisements
-            if family_of(one.prefix) in session.node_end.families
-            and one.route_class.attributes(session.peer) is not None
-        ]
-        for prefix in told:
-            assert accepts.admits(prefix)
-            assert not accepts.admits(prefix.supernet())
-            if prefix.prefixlen < prefix.max_prefixlen:
-                assert not accepts.admits(next(prefix.subnets()))
+        (group,) = (
+            one for one in devices[end.switch].groups if (one.vrf, one.name) == (end.vrf, end.group)
+        )
+        sets = tuple(one for each in group.accepts for one in each.sets)
+        for one in nodes[session.node].advertisements:
+            if family_of(one.prefix) not in accepts.families:
+                assert not accepts.admits(one.prefix)
+            elif one.route_class.attributes(session.peer) is not None:
+                assert accepts.admits(one.prefix)
+                probes = [one.prefix.supernet(), *one.prefix.subnets()]
+                for probe in (each for each in probes if each != one.prefix):
+                    assert accepts.admits(probe) == is_in(probe, sets)
 
 
 # What somebody did by hand.
@@ -278,12 +280,12 @@ def test_ibgp_needs_no_map() -> None:
 
 def test_who_dials_in_is_found_by_the_range() -> None:
     found = accepting(rows(TOR))
-    assert sonic.accepted_from(found, "default", ip_address("10.2.0.7")) is not None
-    own = sonic.accepted_from(found, "default", ip_address("10.1.0.12"))
+    assert sonic.find(found, "default", ip_address("10.2.0.7")) is not None
+    own = sonic.find(found, "default", ip_address("10.1.0.12"))
     assert own is not None
     assert own.asn == 65000
-    assert sonic.accepted_from(found, "default", ip_address("10.3.0.7")) is None
-    assert sonic.accepted_from(found, "Vrf_red", ip_address("10.2.0.7")) is None
+    assert sonic.find(found, "default", ip_address("10.3.0.7")) is None
+    assert sonic.find(found, "Vrf_red", ip_address("10.2.0.7")) is None
 
 
 def test_an_address_may_be_spelt_in_any_way() -> None:

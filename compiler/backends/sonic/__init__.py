@@ -21,8 +21,8 @@ from ferrule.compiler.backends.base import Artifact, Line
 from ferrule.compiler.backends.sonic.accepts import (
     Accepting,
     Accepts,
-    accepted_from,
     accepts,
+    find,
 )
 from ferrule.compiler.backends.sonic.diff import diff
 from ferrule.compiler.backends.sonic.future import future
@@ -38,13 +38,13 @@ __all__ = [
     "Accepting",
     "Accepts",
     "Running",
-    "accepted_from",
     "accepts",
     "annotate",
     "annotated",
     "artifacts",
     "clusters",
     "diff",
+    "find",
     "future",
     "impacts",
     "lower",

@@ -79,7 +79,7 @@ def accepts(running: Running) -> Accepting:
     }
 
 
-def accepted_from(accepting: Accepting, vrf: str, neighbor: Address) -> Accepts | None:
+def find(accepting: Accepting, vrf: str, neighbor: Address) -> Accepts | None:
     """What an address may say: by its own row, or else by the range it dials in from."""
     own = accepting.get((vrf, str(neighbor)))
     if own is not None:

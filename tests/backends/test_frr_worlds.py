@@ -1,0 +1,186 @@
+"""Real daemons in the wild: whatever others have on a node and whatever we want of it.
+
+Each world is walked on a fresh FRR: what others have, the first of ours, more of others, the second
+of ours (now and then with a load that is cut), back to what was read before, and away. What others
+have is read without any help of ours.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+import pytest
+from backends.frr_worlds import World, worlds
+from daemon.flavour import Flavour
+from daemon.lab import Device, Lab
+from daemon.need import refuse, require_flavours
+from hypothesis import HealthCheck, Phase, given, settings
+
+from ferrule.compiler.backends import frr
+from ferrule.compiler.backends.frr.model import Model
+from ferrule.compiler.backends.frr.router import GLOBALS
+from ferrule.compiler.errors import has_errors
+
+pytestmark = pytest.mark.daemon
+
+LINKS = {"rack": ["10.1.0.10/24", "2001:db8:a::10/64"]}
+NOTHING = Model()
+TAKEN = (
+    "Graceful restart configuration changed, reset this peer to take effect",
+    "% Echo mode works correctly for IPv4, but only works when the peer is also FRR for IPv6.",
+)
+
+Path = tuple[str, ...]
+
+
+def paths(text: str) -> list[Path]:
+    """Every line that says something, with the blocks around it; by indentation alone."""
+    found: list[Path] = []
+    around: list[tuple[int, str]] = []
+    for line in text.splitlines():
+        said = line.strip()
+        if said in ("", "!", "end") or said.startswith("exit"):
+            continue
+        indent = len(line) - len(line.lstrip(" "))
+        while around and around[-1][0] >= indent:
+            around.pop()
+        found.append((*(text for _, text in around), said))
+        around.append((indent, said))
+    return found
+
+
+def canonical(name: str) -> str:
+    try:
+        return str(ip_address(name))
+    except ValueError:
+        return name
+
+
+def neighbors(*models: Model) -> set[str]:
+    return {str(one.name) for model in models for i in model.instances for one in i.neighbors}
+
+
+def about(path: Path) -> str:
+    """The neighbor that a line is about."""
+    words = path[-1].removeprefix("no ").split(" ")
+    return canonical(words[1]) if words[0] == "neighbor" else ""
+
+
+def is_empty(path: Path) -> bool:
+    return path[-1] == "bfd" or path[-1].startswith("address-family ")
+
+
+def is_global(path: Path) -> bool:
+    return path[0].startswith("router bgp") and (len(path) == 1 or path[1].startswith(GLOBALS))
+
+
+@dataclass
+class Walk:
+    """One node, and what has been said to it."""
+
+    world: World
+    device: Device
+    said: list[str] = field(default_factory=list)
+    theirs: set[Path] = field(default_factory=set)
+
+    def text(self) -> str:
+        return self.device.frr.running_config()
+
+    def running(self) -> frr.Running:
+        return frr.parse(self.text(), self.world.cluster)
+
+    def stranger(self, text: str) -> None:
+        """What others say; that FRR takes only some of it does not matter."""
+        if self.world.notation:
+            header = f"router bgp {self.world.asn}"
+            text = text.replace(f"{header}\n", f"{header} as-notation {self.world.notation}\n")
+        before = set(paths(self.text()))
+        self.device.frr.load(text)
+        self.said.append(f"--- others ---\n{text}")
+        now = set(paths(self.text()))
+        mine = neighbors(self.world.first, self.world.second)
+        added = {one for one in now - before if about(one) not in mine}
+        self.theirs = (self.theirs & now) | added
+
+    def load(self, script: str) -> None:
+        answer = self.device.frr.load(script)
+        self.said.append(f"--- ours ---\n{script}")
+        said = [line for line in answer.lines if line not in TAKEN]
+        assert (answer.code, said) == (0, []), (answer.code, said)
+
+    def go_to(self, goal: Model | frr.Running, running: frr.Running | None = None) -> None:
+        running = running or self.running()
+        diff = frr.diff(running, goal)
+        assert not has_errors(diff.problems), diff.problems
+        self.load(frr.script(diff.commands))
+        again = frr.diff(self.running(), goal)
+        assert again.changes == (), again.changes
+        assert again.empty
+        other = frr.diff(self.running(), frr.future(running, diff)).changes
+        assert other == (), f"unforeseen: {other}"
+        missing = {one for one in self.theirs - set(paths(self.text())) if not is_empty(one)}
+        assert not missing, missing
+
+    def cut(self) -> None:
+        """A load that ends too soon; what was begun is told from the rest by the open run."""
+        world = self.world
+        script = frr.script(frr.diff(self.running(), world.second).commands)
+        lines = script.splitlines(keepends=True)
+        part = "".join(lines[: int(len(lines) * world.cut)])
+        self.load(part)
+        want = frr.intend(world.second, world.cluster)
+        begun = frr.parse(self.text(), world.cluster, want, open_run=True)
+        self.go_to(world.second, begun)
+
+    def walk(self) -> None:
+        self.theirs = set(paths(self.text()))
+        self.stranger(self.world.before)
+        self.go_to(self.world.first)
+        self.stranger(self.world.between)
+        self.go_to(self.world.first)
+        before, earlier = self.text(), self.running()
+        self.go_to(self.world.second)
+        self.go_to(earlier)
+        now, then = (
+            sorted(one for one in paths(text) if not is_empty(one))
+            for text in (self.text(), before)
+        )
+        assert now == then, sorted(set(now) ^ set(then))
+        self.cut()
+        self.go_to(NOTHING)
+        left = {one for one in set(paths(self.text())) - self.theirs if not is_empty(one)}
+        left = {one for one in left if not is_global(one)}
+        assert not left, left
+
+
+@pytest.fixture(scope="module", params=["8", "10"])
+def flavour(request: pytest.FixtureRequest) -> Flavour:
+    flavours = require_flavours()
+    if request.param not in flavours:
+        refuse(f"no FRR {request.param} installed")
+    return flavours[request.param]
+
+
+def walked(flavour: Flavour, world: World) -> None:
+    if flavour.major == "8":  # knows one spelling of AS numbers
+        world.__class__  # noqa: B018
+    with Lab({flavour.major: flavour}) as lab:
+        device = lab.device("node", flavour.major, LINKS, f"frr defaults {world.profile}\n")
+        walk = Walk(world, device)
+        try:
+            walk.walk()
+        except AssertionError as failure:
+            failure.add_note(f"FRR {flavour.version}, cluster {world.cluster}, {world.profile}")
+            for said in walk.said:
+                failure.add_note(said)
+            failure.add_note(f"--- runs ---\n{walk.text()}")
+            raise
+
+
+QUIET = {"suppress_health_check": list(HealthCheck), "deadline": None}
+
+
+@settings(max_examples=15, phases=[Phase.generate], **QUIET)
+@given(worlds())
+def test_any_world_is_walked(flavour: Flavour, world: World) -> None:
+    walked(flavour, world)

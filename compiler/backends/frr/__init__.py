@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from ferrule.compiler.backends.base import Artifact, Line
 from ferrule.compiler.backends.frr.diff import diff
 from ferrule.compiler.backends.frr.future import future
+from ferrule.compiler.backends.frr.impact import impacts
 from ferrule.compiler.backends.frr.lower import lower
 from ferrule.compiler.backends.frr.parse import intend, parse
 from ferrule.compiler.backends.frr.render import Texts, annotate, render
@@ -28,6 +29,7 @@ __all__ = [
     "clusters",
     "diff",
     "future",
+    "impacts",
     "intend",
     "lower",
     "parse",

@@ -23,17 +23,15 @@ from ferrule.apply.target import Channel, Login
 from ferrule.apply.vtysh import Node, NodeFacts, by_number
 from ferrule.compiler import network
 from ferrule.compiler.backends import frr
-from ferrule.compiler.errors import Diagnostic, error, quoted, warning
+from ferrule.compiler.errors import Diagnostic, error, quoted, suggestion, warning
 from ferrule.compiler.network import Address
-from ferrule.compiler.observed import Kind, Observed
+from ferrule.compiler.observed import Key, Observed
 from ferrule.compiler.pipeline import Compilation
 from ferrule.compiler.selection import Selection
 from ferrule.compiler.source import Origin
 
 if TYPE_CHECKING:
     from ferrule.apply.connection import Gateways
-
-Key = tuple[Kind, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +106,10 @@ def _nodes(
 ) -> Iterator[tuple[Key, Device | Diagnostic]]:
     inputs = compilation.inputs
     known = {one.name: one for one in inputs.nodes}
+    for name in sorted(local - known.keys()):
+        message = f"--local names {quoted(name)}, which is no Node of the input"
+        help = suggestion(name, known, "Nodes")
+        yield ("node", name), error("no-access", message, help=help)
     accesses: Accesses = Selection(inputs.spec.accesses, lambda one: one.spec.node_selectors)
     for node in compilation.network.nodes:
         kube = known[node.name]

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from ferrule.apply.reach import Device, Key
+from ferrule.apply.reach import Device
 from ferrule.apply.target import Trouble
 from ferrule.apply.vtysh import is_public
 from ferrule.compiler.errors import listed
 from ferrule.compiler.network import Address
-from ferrule.compiler.observed import Observed
+from ferrule.compiler.observed import Key, Observed
 
 if TYPE_CHECKING:
     from ferrule.apply.connection import Gateways

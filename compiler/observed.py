@@ -10,6 +10,7 @@ from ferrule.compiler.bgpstate import BgpState
 from ferrule.compiler.network import Address, Family
 
 Kind = Literal["node", "switch"]
+Key = tuple[Kind, str]  # a node and a switch may share a name
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,28 +161,29 @@ def summary(compilation: Compilation) -> str:
     foreign = sum(1 for one in network.sessions if one.switch_end is None)
     total = sum(1 for _ in network.sessions)
     parts = [
-        f"{_count(len(network.services), 'service')}: {served} served,"
+        f"{plural(len(network.services), 'service')}: {served} served,"
         f" {len(network.services) - served} pending",
-        _count(len(network.nodes), "node"),
-        _count(len(network.switches), "switch"),
-        f"{_count(total, 'session')}, {foreign} foreign",
+        plural(len(network.nodes), "node"),
+        plural(len(network.switches), "switch"),
+        f"{plural(total, 'session')}, {foreign} foreign",
     ]
     errors = sum(1 for one in compilation.diagnostics if one.severity == "error")
     warnings = len(compilation.diagnostics) - errors
     if errors:
-        parts = [f"{_count(errors, 'error')}: nothing compiled"]
+        parts = [f"{plural(errors, 'error')}: nothing compiled"]
     if warnings:
-        parts.append(_count(warnings, "warning"))
+        parts.append(plural(warnings, "warning"))
     if not errors and inputs.endpoints is None and network.services:
         parts.append("no EndpointSlices: every Service taken to have ready endpoints everywhere")
     if not errors and not inputs.nodes:
         parts.append("no Nodes: no node output")
     if inputs.skipped:
-        parts.append(f"{_count(inputs.skipped, 'other object')} skipped")
+        parts.append(f"{plural(inputs.skipped, 'other object')} skipped")
     return " · ".join(parts)
 
 
-def _count(number: int, noun: str) -> str:
+def plural(number: int, noun: str) -> str:
+    """A count and its noun."""
     plural = {"switch": "switches"}.get(noun, f"{noun}s")
     return f"{number} {noun if number == 1 else plural}"
 

@@ -143,7 +143,9 @@ def _service(meta: Data, value: Data) -> Data:
         "metallb.io/allow-shared-ip": value.get("shared"),
     }
     meta["annotations"] = {key: each for key, each in annotations.items() if each}
-    return {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec}
+    ingress = [{"ip": one} for one in value.get("held", ())]
+    status = {"status": {"loadBalancer": {"ingress": ingress}}} if ingress else {}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec, **status}
 
 
 def _endpoints(meta: Data, nodes: list[str]) -> Data:

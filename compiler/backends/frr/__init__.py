@@ -16,7 +16,7 @@ from ferrule.compiler.backends.frr.parse import intend, parse
 from ferrule.compiler.backends.frr.render import Texts, annotate, render
 from ferrule.compiler.backends.frr.running import Running
 from ferrule.compiler.backends.frr.shared import Shared
-from ferrule.compiler.backends.frr.show import clusters, shown, touched
+from ferrule.compiler.backends.frr.show import clusters, listeners, owned, shown, touched
 from ferrule.compiler.backends.frr.told import told
 from ferrule.compiler.backends.frrtext import script
 from ferrule.compiler.network import Network
@@ -31,7 +31,9 @@ __all__ = [
     "future",
     "impacts",
     "intend",
+    "listeners",
     "lower",
+    "owned",
     "parse",
     "render",
     "script",

@@ -30,7 +30,7 @@ from ferrule.compiler.backends.sonic.impact import impacts
 from ferrule.compiler.backends.sonic.lower import lower
 from ferrule.compiler.backends.sonic.parse import Running, parse
 from ferrule.compiler.backends.sonic.render import annotate, render
-from ferrule.compiler.backends.sonic.show import clusters, shown, touched
+from ferrule.compiler.backends.sonic.show import clusters, owned, shown, touched
 from ferrule.compiler.backends.sonic.steps import patches
 from ferrule.compiler.network import Network
 
@@ -48,6 +48,7 @@ __all__ = [
     "future",
     "impacts",
     "lower",
+    "owned",
     "parse",
     "patches",
     "render",

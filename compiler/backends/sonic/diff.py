@@ -113,7 +113,7 @@ def _replaced(old: Row, new: Row) -> Iterator[Step]:
     with what it said: `down` is first turned up.
     """
     fields = dict(new.fields)
-    if _number(new.fields.get(LIMIT)) < _number(old.fields.get(LIMIT)):
+    if number(new.fields.get(LIMIT)) < number(old.fields.get(LIMIT)):
         fields[LIMIT] = old.fields[LIMIT]
     if new.table == "BGP_PEER_GROUP" and "admin_status" in old.fields:
         fields["admin_status"] = "up"
@@ -124,5 +124,6 @@ def _replaced(old: Row, new: Row) -> Iterator[Step]:
         yield Step("settle", "change", new, between)
 
 
-def _number(value: Value | None) -> int:
+def number(value: Value | None) -> int:
+    """A field that holds a number; 0 for one that is not there, or is none."""
     return int(value) if isinstance(value, str) and value.isdecimal() else 0

@@ -49,3 +49,8 @@ def clusters(running: Running) -> Iterator[str]:
     """The clusters that have rows of Ferrule's on the switch, this one among them."""
     names = (name for rows in running.tables.values() for name in rows)
     yield from sorted({found for name in names for found in OURS.findall(name)})
+
+
+def owned(running: Running) -> object:
+    """All rows of ours as plain JSON values, for a digest."""
+    return {f"{table}|{name}": row.fields for (table, name), row in running.ours.items()}

@@ -1,0 +1,184 @@
+"""From an intended network, and what devices were found to run, to a plan.
+
+What is not known is never taken for gone: where something could not be read, nothing that might
+lean on it is removed, and the plan says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from ferrule.compiler.backends import frr, sonic
+from ferrule.compiler.backends.base import Diff
+from ferrule.compiler.backends.frr.shared import Shared
+from ferrule.compiler.compare import (
+    ComparedNode,
+    ComparedSwitch,
+    Sends,
+    compare_node,
+    compare_switch,
+)
+from ferrule.compiler.costs import costs
+from ferrule.compiler.ears import Link, links, tables
+from ferrule.compiler.errors import Diagnostic, listed
+from ferrule.compiler.hearing import Ear, Told
+from ferrule.compiler.network import Family, Network
+from ferrule.compiler.observed import Key, Observed
+from ferrule.compiler.order import rounds
+from ferrule.compiler.pipeline import Compilation
+from ferrule.compiler.plan import Plan
+
+Found = Mapping[Key, Observed | Diagnostic]
+
+
+def make_plan(
+    compilation: Compilation,
+    found: Found,
+    *,
+    unread: Collection[str] = (),
+    owners: Mapping[str, str] | None = None,
+) -> Plan:
+    """The plan for every device in `found`.
+
+    `unread` are kinds of objects that the input should have and has not; `owners` say which node
+    answered for an address on layer 2 before, where that is known.
+    """
+    inputs, network = compilation.inputs, compilation.network
+    held = held_back(unread if inputs.nodes else {*unread, "Node"})
+    nodes = _nodes(network, found, held)
+    ends = links(inputs, network, nodes)
+    switches = _switches(network, found, nodes, ends, held)
+    heard = tables(ends, nodes, switches)
+    cost = costs(inputs, network, ends, heard, nodes, switches, {*_down(found, ends)}, owners)
+    devices = (*(one.plan for one in switches.values()), *(one.plan for one in nodes.values()))
+    return Plan(
+        network.cluster,
+        devices,
+        rounds(devices, _late(ends, nodes, switches)),
+        cost.items,
+        cost.addresses,
+        cost.sessions,
+        tuple((key, one) for key, one in found.items() if isinstance(one, Diagnostic)),
+        compilation.diagnostics,
+    )
+
+
+def held_back(unread: Collection[str]) -> str:
+    """Why nothing may be removed, where that is so."""
+    if not unread:
+        return ""
+    return f"nothing is removed: the input has no {listed(sorted(unread))}"
+
+
+def _nodes(network: Network, found: Found, held: str) -> dict[str, ComparedNode]:
+    shared = Shared(network)
+    return {
+        node.name: compare_node(node, network, shared, seen, held)
+        for node in network.nodes
+        if isinstance(seen := found.get(("node", node.name)), Observed)
+    }
+
+
+def _switches(
+    network: Network,
+    found: Found,
+    nodes: Mapping[str, ComparedNode],
+    ends: tuple[Link, ...],
+    held: str,
+) -> dict[str, ComparedSwitch]:
+    made = {}
+    for switch in network.switches:
+        seen = found.get(("switch", switch.name))
+        if not isinstance(seen, Observed):
+            continue
+        mine = [one for one in ends if one.switch == switch.name]
+        why = held or _unknown(switch.name, network, nodes)
+        made[switch.name] = compare_switch(switch, network, seen, _sends(seen, mine, nodes), why)
+    return made
+
+
+def _unknown(switch: str, network: Network, nodes: Mapping[str, ComparedNode]) -> str:
+    """Why a switch must take all that it took: a node of it may still announce what goes."""
+    unread = [
+        node.name
+        for node in network.nodes
+        if any(one.switch_end and one.switch_end.switch == switch for one in node.sessions)
+        and not (node.name in nodes and nodes[node.name].plan.ok)
+    ]
+    if not unread:
+        return ""
+    return f"nothing is removed: what {listed(unread)} will announce is not known"
+
+
+def _sends(seen: Observed, mine: list[Link], nodes: Mapping[str, ComparedNode]) -> Sends:
+    """What the neighbors of a switch will send, by what they send now and what they withdraw."""
+
+    def sends(vrf: str, who: str, family: Family) -> int:
+        return max(
+            (_ahead(seen, one, nodes, family) for one in mine if one.is_at(vrf, who)), default=0
+        )
+
+    return sends
+
+
+def _ahead(seen: Observed, link: Link, nodes: Mapping[str, ComparedNode], family: Family) -> int:
+    node, neighbor = link.ear
+    before, after = (
+        sum((":" in prefix) == (family == "ipv6") for prefix in table.get(neighbor, ()))
+        for table in (nodes[node].before, nodes[node].after)
+    )
+    now = max((seen.accepted(link.vrf, str(one), family) or 0 for one in link.addresses), default=0)
+    return max(after, now - before + after)
+
+
+def _down(found: Found, ends: tuple[Link, ...]) -> Iterator[Ear]:
+    """Sessions that their node knows not to be up."""
+    for link in ends:
+        node, (vrf, name) = link.ear
+        seen = found["node", node]
+        if isinstance(seen, Observed) and seen.established(vrf, name) is False:
+            yield link.ear
+
+
+def _late(
+    ends: tuple[Link, ...],
+    nodes: Mapping[str, ComparedNode],
+    switches: Mapping[str, ComparedSwitch],
+) -> set[str]:
+    """Nodes that would announce what a switch does not take yet.
+
+    What it needs comes back with `settle` only; or a neighbor that is new would hear what is about
+    to be withdrawn.
+    """
+    takes = {name: _after_accepting(switch) for name, switch in switches.items()}
+    late = set()
+    for name, node in nodes.items():
+        mine = [one for one in ends if one.ear[0] == name and takes.get(one.switch or "")]
+        if not mine or not any(one.phase == "announce" for one in node.plan.diff.commands):
+            continue
+        said = _after_announcing(node) if node.plan.ok else {}
+        if any(_is_refused(said, node.before, one, takes[one.switch or ""]) for one in mine):
+            late.add(name)
+    return late
+
+
+def _after_accepting(switch: ComparedSwitch) -> sonic.Accepting:
+    """What a switch takes once the first of its patches is there; empty where nothing changes."""
+    if not switch.plan.ok or switch.plan.diff.empty:
+        return {}
+    first = tuple(one for one in switch.plan.diff.commands if one.phase == "accept")
+    return sonic.accepts(sonic.future(switch.running, Diff(commands=first)))
+
+
+def _after_announcing(node: ComparedNode) -> Told:
+    """What neighbors hear while nothing is withdrawn yet."""
+    first = tuple(one for one in node.plan.diff.commands if one.phase == "announce")
+    return frr.told(frr.future(node.running, Diff(commands=first)))
+
+
+def _is_refused(said: Told, before: Told, link: Link, takes: sonic.Accepting) -> bool:
+    neighbor = link.ear[1]
+    new = said.get(neighbor, {}).keys() - before.get(neighbor, {}).keys()
+    found = (sonic.find(takes, link.vrf, address) for address in link.addresses)
+    taken = next((one for one in found if one), None)
+    return taken is not None and not all(map(taken.admits, new))

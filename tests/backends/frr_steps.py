@@ -126,6 +126,7 @@ PAIRS: dict[str, tuple[Network, Network]] = {
     "a peer at another address": (peers(), peers(neighbor="10.1.0.7")),
     "an unnumbered peer": (peers(), peers(FABRIC)),
     "other timers": (peers(timers=Timers(10, 30, 5)), peers(timers=Timers(3, 9, 7))),
+    "a keepalive too long": (peers(timers=Timers(20, 31)), peers(timers=Timers(60, 180, 120))),
     "timers at all": (peers(), peers(timers=Timers(10, 30, 5))),
     "a connect time alone": (peers(timers=Timers(10, 30, 5)), peers(timers=Timers(connect_s=9))),
     "BFD": (peers(bfd=None), peers()),

@@ -90,6 +90,7 @@ ROUTERS = (
     " neighbor 10.200.0.1 peer-group theirs",
     " neighbor 10.200.0.2 remote-as 65200",
     " neighbor 2001:db8:200::1 remote-as 65200",
+    " bgp default local-preference 65200",
     " ! theirs",
 )
 FAMILIES = (

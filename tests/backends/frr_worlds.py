@@ -1,8 +1,8 @@
 """Hypothesis: a node in the wild, by all that a spec may say of it and others may have on it.
 
-Richer than `frr_strategies`, which is for the model of FRR in `future`; this is for FRR itself. What
-others have need not make sense, nor does FRR have to take each line of it: what counts is what it
-runs then.
+Richer than `frr_strategies`, which is for the model of FRR in `future`; this is for FRR itself.
+What others have need not make sense, nor does FRR have to take each line of it: what counts is what
+it runs then.
 """
 
 from dataclasses import dataclass
@@ -33,6 +33,7 @@ from ferrule.compiler.network import (
 LONG = "a-name-that-is-as-long-as-kubernetes-lets-it-be." * 5
 CLUSTERS = ("prod", "prod", "prod-1", "p", "a-cluster-of-20-char")
 ASN, WIDE_ASN = 65001, 4200000001
+LOCAL = (65000, 65002, 65009, WIDE_ASN + 5)
 ROUTER_ID = IPv4Address("10.1.0.10")
 PEERS = ("tor-a", "tor-b", "reflector", LONG[:253].rstrip("."), LONG[:200].rstrip(".") + "b")
 NEIGHBORS = (
@@ -122,12 +123,16 @@ def sessions(
         own = (family_of(address),)
     except ValueError:
         pass
-    remote = draw(st.sampled_from((65000, 65002, WIDE_ASN + 65537, asn, "external", "internal")))
+    remote: Any = draw(
+        st.sampled_from((65000, 65002, WIDE_ASN + 65537, asn, "external", "internal"))
+    )
     far = remote not in (asn, "internal")
     plain = draw(st.booleans())  # half of them hold few surprises
     end = NodeEnd(
         asn=asn,
-        local_asn=maybe(draw, st.sampled_from((65009, WIDE_ASN + 5))) if far else None,
+        local_asn=maybe(draw, st.sampled_from([one for one in LOCAL if one not in (asn, remote)]))
+        if far
+        else None,
         vrf=vrf,
         neighbor=address,
         interface=None if address else neighbor,
@@ -183,7 +188,7 @@ def tables(
     table: dict[Any, Advertisement] = {}
     for one in of:
         (pool,) = (each for each in sets if each.key == (one.pool, one.family, one.length))
-        for _ in range(draw(st.integers(0, 3))):
+        for _ in range(draw(st.sampled_from((0, 1, 2, 3)))):
             block = draw(st.sampled_from(pool.blocks))
             room = (1 << (pool.length - block.prefixlen)) - 1
             number = draw(st.sampled_from((0, 1, 9, 200, room))) & room
@@ -195,29 +200,21 @@ def tables(
 
 
 @st.composite
-def networks(draw: st.DrawFn, cluster: str, asn: int = ASN) -> Network:
-    """One node; now and then one without any session."""
-    profile: dict[str, BfdProfile] = {}
-    for one in draw(st.lists(profiles(), max_size=2)):
-        profile.setdefault(one.name, one)
-    neighbors = draw(st.lists(st.sampled_from(NEIGHBORS), unique=True, max_size=4))
+def networks(draw: st.DrawFn, cluster: str, asn: int, cast: dict[str, str]) -> Network:
+    """One node with most of a cast of neighbors, each in its VRF; now and then with none."""
+    bfd = {one.name: one for one in draw(st.lists(profiles(), max_size=3))}
+    usual = tuple(bfd.values())
     every = [
-        draw(
-            sessions(
-                neighbor,
-                asn,
-                tuple(profile.values()),
-                draw(st.sampled_from(("", "", "red", "Vrf_blue-15chars"))),
-            )
-        )
-        for neighbor in neighbors
+        draw(sessions(neighbor, asn, usual, draw(st.sampled_from((vrf, vrf, vrf, "", "red")))))
+        for neighbor, vrf in cast.items()
+        if draw(st.integers(1, 4)) > 1
     ]
-    sets: dict[Any, PrefixSet] = {}
-    for pool in draw(st.lists(st.sampled_from(POOLS), max_size=4)):
-        sets.setdefault(pool.key, pool)
-    known: list[RouteClass] = []
-    for pool in sets.values():
-        known += draw(st.lists(classes(pool), min_size=1, max_size=2, unique=True))
+    sets = {one.key: one for one in draw(st.permutations(POOLS))[:4]}
+    known = [
+        one
+        for pool in sets.values()
+        for one in draw(st.lists(classes(pool), min_size=1, max_size=2, unique=True))
+    ]
     device = Node(
         "node-1",
         ROUTER_ID if every else None,
@@ -228,6 +225,13 @@ def networks(draw: st.DrawFn, cluster: str, asn: int = ASN) -> Network:
         origin("node-1"),
     )
     return network(device, cluster=cluster, sets=sets.values())
+
+
+@st.composite
+def casts(draw: st.DrawFn) -> dict[str, str]:
+    """Some neighbors and their VRFs."""
+    names = draw(st.permutations(NEIGHBORS))[: draw(st.integers(1, 5))]
+    return {one: draw(st.sampled_from(("", "", "red", "Vrf_blue-15chars"))) for one in names}
 
 
 def lowered(whole: Network) -> Model:
@@ -322,6 +326,7 @@ ROUTER = (
     "neighbor eth8 interface v6only remote-as 65098",
     "neighbor eth9 interface peer-group rack",
 )
+ALONE = " bgp bestpath compare-routerid"  # one of which all is ours, or nothing, would be ours
 FAMILY = (
     "network {} ",
     "network {} route-map mine",
@@ -361,13 +366,13 @@ PREFIXES = {
 
 
 def some(draw: st.DrawFn, of: tuple[str, ...], most: int = 4) -> list[str]:
-    return draw(st.lists(st.sampled_from(of), unique=True, max_size=most))
+    return draw(st.permutations(of))[: draw(st.integers(0, most))]
 
 
 @st.composite
 def routers(draw: st.DrawFn, asn: int, vrf: str) -> str:
     """Lines in a `router bgp` that may be ours as well."""
-    said = [f" {one}" for one in some(draw, ROUTER, 6)]
+    said = [ALONE, *(f" {one}" for one in some(draw, ROUTER, 6))]
     for family, prefixes in PREFIXES.items():
         if inside := some(draw, FAMILY):
             said.append(f" address-family {family} unicast")
@@ -378,19 +383,12 @@ def routers(draw: st.DrawFn, asn: int, vrf: str) -> str:
 
 
 @st.composite
-def strangers(draw: st.DrawFn, asn: int, cluster: str, *, router: bool) -> str:
-    """What others have, or what they add; with `router` also inside the instances of ours."""
-    said = [
-        one.format(
-            draw(st.sampled_from([n for n in NAMES if not n.startswith(f"ferrule-{cluster}_")]))
-        )
-        for one in (*some(draw, LISTS), *some(draw, MAPS, 3))
-    ]
+def strangers(draw: st.DrawFn, asn: int, cluster: str) -> str:
+    """What others have, or what they add; also inside the instances of ours."""
+    names = st.sampled_from([one for one in NAMES if not one.startswith(f"ferrule-{cluster}_")])
+    said = [one.format(draw(names)) for one in (*some(draw, LISTS), *some(draw, MAPS, 3))]
     said += some(draw, TOPS)
-    if router and draw(st.booleans()):
-        said.append(draw(routers(asn, "")))
-    if router and draw(st.integers(1, 4)) == 1:
-        said.append(draw(routers(asn, "red")))
+    said += [draw(routers(asn, vrf)) for vrf in ("", "red") if draw(st.booleans())]
     return "\n".join(draw(st.permutations(said))) + "\n"
 
 
@@ -407,20 +405,23 @@ class World:
     first: Model
     second: Model
     cut: float  # where a load ends too soon
+    back: bool  # whether it is then taken back, or finished
 
 
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
     cluster = draw(st.sampled_from(CLUSTERS))
     asn = draw(st.sampled_from((ASN, ASN, WIDE_ASN)))
+    cast = draw(casts())
     return World(
         cluster,
         draw(st.sampled_from(("traditional", "datacenter"))),
         draw(st.sampled_from(("", "", "", "dot", "dot+"))),
         asn,
-        draw(strangers(asn, cluster, router=True)),
-        draw(strangers(asn, cluster, router=True)) if draw(st.booleans()) else "",
-        lowered(draw(networks(cluster, asn))),
-        lowered(draw(networks(cluster, asn))),
+        draw(strangers(asn, cluster)),
+        draw(strangers(asn, cluster)) if draw(st.booleans()) else "",
+        lowered(draw(networks(cluster, asn, cast))),
+        lowered(draw(networks(cluster, asn, cast))),
         draw(st.floats(0, 1)),
+        draw(st.booleans()),
     )

@@ -341,6 +341,11 @@ def test_a_node_without_sessions_has_nothing() -> None:
         pytest.param(
             {"timers": Timers(3, 9)}, {"keepalive_s": 3, "hold_s": 9}, id="timers come in pairs"
         ),
+        pytest.param(
+            {"timers": Timers(20, 31)},
+            {"keepalive_s": 10, "hold_s": 31},
+            id="a keepalive is at most a third of the hold time",
+        ),
         pytest.param({"timers": Timers(None, 9)}, {}, id="one timer alone says nothing"),
         pytest.param(
             {"timers": Timers(0, 0, 7)},

@@ -125,6 +125,21 @@ def test_a_family_is_active_unless_it_says_not() -> None:
     assert "activate" not in neighbors["10.1.0.1"].families["ipv4 unicast"]
 
 
+@pytest.mark.parametrize(
+    ("line", "families"),
+    [
+        ("bgp default local-preference 250", {"ipv4 unicast"}),
+        ("no bgp default show-hostname", {"ipv4 unicast"}),
+        ("bgp default ipv6-unicast", {"ipv4 unicast", "ipv6 unicast"}),
+        ("bgp default ipv4-labeled-unicast", {"ipv4 unicast", "ipv4 labeled-unicast"}),
+        ("bgp default l2vpn-evpn", {"ipv4 unicast", "l2vpn evpn"}),
+        ("no bgp default ipv4-unicast", set()),
+    ],
+)
+def test_some_defaults_are_families_to_be_in(line: str, families: set[str]) -> None:
+    assert read(f"router bgp 65001\n {line}\n").instances[""].active == families
+
+
 def test_networks_are_ours_by_their_map() -> None:
     one = read(RUNNING).instances[""]
     assert one.networks == {"ipv4 unicast": {"192.0.2.1/32": "route-map ferrule-prod_a"}}

@@ -5,7 +5,6 @@ of ours (now and then with a load that is cut), back to what was read before, an
 have is read without any help of ours.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
@@ -34,7 +33,10 @@ Path = tuple[str, ...]
 
 
 def paths(text: str) -> list[Path]:
-    """Every line that says something, with the blocks around it; by indentation alone."""
+    """Every line that says something, with the blocks around it, by indentation alone.
+
+    What others have is told from ours by this, and by nothing that is tested.
+    """
     found: list[Path] = []
     around: list[tuple[int, str]] = []
     for line in text.splitlines():
@@ -91,7 +93,7 @@ class Walk:
 
     def stranger(self, text: str) -> None:
         """What others say; that FRR takes only some of it does not matter."""
-        if self.world.notation:
+        if self.world.notation and self.device.frr.flavour.major != "8":
             header = f"router bgp {self.world.asn}"
             text = text.replace(f"{header}\n", f"{header} as-notation {self.world.notation}\n")
         before = set(paths(self.text()))
@@ -121,7 +123,7 @@ class Walk:
         missing = {one for one in self.theirs - set(paths(self.text())) if not is_empty(one)}
         assert not missing, missing
 
-    def cut(self) -> None:
+    def cut(self, earlier: frr.Running) -> None:
         """A load that ends too soon; what was begun is told from the rest by the open run."""
         world = self.world
         script = frr.script(frr.diff(self.running(), world.second).commands)
@@ -130,7 +132,14 @@ class Walk:
         self.load(part)
         want = frr.intend(world.second, world.cluster)
         begun = frr.parse(self.text(), world.cluster, want, open_run=True)
-        self.go_to(world.second, begun)
+        self.go_to(earlier if world.back else world.second, begun)
+
+    def is_as(self, before: str) -> None:
+        now, then = (
+            sorted(one for one in paths(text) if not is_empty(one))
+            for text in (self.text(), before)
+        )
+        assert now == then, sorted(set(now) ^ set(then))
 
     def walk(self) -> None:
         self.theirs = set(paths(self.text()))
@@ -141,12 +150,10 @@ class Walk:
         before, earlier = self.text(), self.running()
         self.go_to(self.world.second)
         self.go_to(earlier)
-        now, then = (
-            sorted(one for one in paths(text) if not is_empty(one))
-            for text in (self.text(), before)
-        )
-        assert now == then, sorted(set(now) ^ set(then))
-        self.cut()
+        self.is_as(before)
+        self.cut(earlier)
+        if self.world.back:
+            self.is_as(before)
         self.go_to(NOTHING)
         left = {one for one in set(paths(self.text())) - self.theirs if not is_empty(one)}
         left = {one for one in left if not is_global(one)}
@@ -162,8 +169,6 @@ def flavour(request: pytest.FixtureRequest) -> Flavour:
 
 
 def walked(flavour: Flavour, world: World) -> None:
-    if flavour.major == "8":  # knows one spelling of AS numbers
-        world.__class__  # noqa: B018
     with Lab({flavour.major: flavour}) as lab:
         device = lab.device("node", flavour.major, LINKS, f"frr defaults {world.profile}\n")
         walk = Walk(world, device)
@@ -177,10 +182,14 @@ def walked(flavour: Flavour, world: World) -> None:
             raise
 
 
-QUIET = {"suppress_health_check": list(HealthCheck), "deadline": None}
-
-
-@settings(max_examples=15, phases=[Phase.generate], **QUIET)
+@settings(max_examples=5, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(worlds())
 def test_any_world_is_walked(flavour: Flavour, world: World) -> None:
+    walked(flavour, world)
+
+
+@pytest.mark.soak
+@settings(max_examples=300, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@given(worlds())
+def test_many_worlds_are_walked(flavour: Flavour, world: World) -> None:
     walked(flavour, world)

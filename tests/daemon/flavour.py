@@ -36,6 +36,7 @@ def execute(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        errors="replace",  # vtysh 10.3 puts bytes of anywhere into some refusals
         check=False,
         env=env,
     )

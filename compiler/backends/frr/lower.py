@@ -30,6 +30,7 @@ from ferrule.compiler.network import (
     NodeEnd,
     Secret,
     Session,
+    Timers,
 )
 
 # FRR's own BFD values: a line that states one of them is not printed back.
@@ -128,7 +129,7 @@ def _neighbor(session: Session, shared: Shared) -> Neighbor:
     # On an interface FRR refuses multihop and disable-connected-check and forgets update-source;
     # with iBGP it forgets multihop.
     far = end.neighbor if _is_external(end) else None
-    timed = end.timers.keepalive_s is not None and end.timers.hold_s is not None
+    keepalive_s, hold_s = _timers(end.timers)
     return Neighbor(
         _name(end),
         end.remote_as,
@@ -141,12 +142,20 @@ def _neighbor(session: Session, shared: Shared) -> Neighbor:
         # As MetalLB: IPv6 neighbors need not be on a connected subnet.
         far is not None and far.version == 6 and not end.multihop,
         None if end.neighbor is None else end.source_address,
-        end.timers.keepalive_s if timed else None,
-        end.timers.hold_s if timed else None,
+        keepalive_s,
+        hold_s,
         end.timers.connect_s,
         end.graceful_restart,
         session.origin,
     )
+
+
+def _timers(timers: Timers) -> tuple[int | None, int | None]:
+    """Keepalive and hold time as bgpd keeps them, whatever it was told (`peer_timers_set`)."""
+    keepalive, hold = timers.keepalive_s, timers.hold_s
+    if keepalive is None or hold is None:
+        return None, None
+    return min(keepalive, hold // 3), hold
 
 
 def _name(end: NodeEnd) -> Address | str:

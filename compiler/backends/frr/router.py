@@ -24,6 +24,7 @@ GLOBALS = (
     "bgp graceful-restart preserve-fw-state",
     "no bgp network import-check",
 )
+DEFAULT_FAMILY = re.compile(r"(no )?bgp default (ipv4|ipv6|l2vpn)-([a-z]+(?:-unicast)?)")
 PLACEHOLDER = re.compile(r"<(secret|password):.*>")
 NETWORK = "  network "
 
@@ -83,12 +84,10 @@ class RouterReader:
             self._activates(text)
 
     def _activates(self, text: str) -> None:
-        """Follow `bgp default ipv6-unicast` and its like."""
-        family = text.removeprefix("no ").removeprefix("bgp default ").replace("-", " ")
-        if text.startswith("no bgp default "):
-            self._active.discard(family)
-        elif text.startswith("bgp default "):
-            self._active.add(family)
+        """Follow `bgp default ipv6-unicast` and its like; there are defaults of other kinds."""
+        if found := DEFAULT_FAMILY.fullmatch(text):
+            change = self._active.discard if found[1] else self._active.add
+            change(f"{found[2]} {found[3]}")
 
     def _family(self, family: str, body: Body) -> None:
         """The lines of an address-family; the only loop here that may be long."""

@@ -1,193 +1,135 @@
-"""The examples as networks of real daemons: what was compiled is what the switches hear."""
+"""The examples as networks of real daemons: what was compiled is what the far ends hold."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from test_golden import EXAMPLES
 
 from daemon.flavour import Flavour, wait_for
-from daemon.lab import Device, Lab
-from ferrule.compiler import views
-from ferrule.compiler.backends.sonic import bgpd
-from ferrule.compiler.network import Address, Network
-from ferrule.compiler.pipeline import compile_network, read_inputs
-from ferrule.observe.files import load
+from daemon.lab import Lab
+from daemon.meant import Json, Meant, compiled
+from daemon.need import refuse
+from daemon.rig import ROUTES_S, Majors, Rig, bfd, lives, load
+from ferrule.compiler.network import FAMILIES
+from ferrule.compiler.source import Document
+from ferrule.observe import files
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
-WITH_SWITCHES = ("fabric", "dynamic", "ibgp")
-LENGTHS = {"fabric": 25, "dynamic": 26, "ibgp": 24}  # of the segments, IPv4
-ROUTES_S = 20.0
+ROOT = Path(__file__).parents[2] / "examples"
+ALIKE = (Majors("8", "8"), Majors("10", "10"))
+MIXED = (Majors("8", "10"), Majors("10", "8"))
+CASES = [(name, majors) for name in EXAMPLES for majors in ALIKE]
+CASES += [("fabric", majors) for majors in MIXED]
 
 pytestmark = pytest.mark.daemon
 
 
-class Fabric:
-    """The devices of one compiled example, booted and peering."""
-
-    def __init__(self, lab: Lab, flavour: str, name: str) -> None:
-        documents, unreadable = load([str(EXAMPLES / name)])
-        compilation = compile_network(read_inputs(documents, unreadable=unreadable))
-        assert compilation.ok, compilation.diagnostics
-        self.network: Network = compilation.network
-        self.json: dict[str, Any] = json.loads(json.dumps(views.network_json(compilation)))
-        self.files = views.files(self.network)
-        self.length = LENGTHS[name]
-        inputs = compilation.inputs
-        self.declared = {
-            switch.name: [one.ip for one in switch.spec.addresses]
-            for switch in inputs.spec.switches
-        }
-        internal = {node.name: node.internal for node in inputs.nodes}
-        self.reached: dict[str, dict[str, Sequence[Address]]] = {
-            switch: {
-                one.node: internal[one.node]
-                for one in self.network.sessions
-                if one.switch_end and one.switch_end.switch == switch
-            }
-            for switch in self.declared
-        }
-        self.switches = {
-            switch.name: lab.device(switch.name, flavour, self.links(switch.name), "")
-            for switch in self.network.switches
-        }
-        self.nodes = {
-            node.name: lab.device(node.name, flavour, self.links(node.name), "")
-            for node in self.network.nodes
-        }
-
-    def links(self, device: str) -> dict[str, list[str]]:
-        """A segment per switch, with the addresses of whoever peers on it."""
-        links: dict[str, list[str]] = {}
-        for switch in self.network.switches:
-            places = {switch.name: [*self.declared[switch.name]], **self.reached[switch.name]}
-            if device in places:
-                links[f"rack-{switch.name}"] = [
-                    f"{address}/{self.length if address.version == 4 else 64}"
-                    for address in places[device]
-                ]
-        return links
-
-    def boot(self) -> list[str]:
-        """Load every device; what vtysh said."""
-        said = []
-        for name, device in self.switches.items():
-            rows = json.loads(self.files[f"switches/{name}/config_db.json"].text)
-            said += self.load(device, "\n".join(bgpd.lines(rows)) + "\n")
-        for name, device in self.nodes.items():
-            said += self.load(device, self.files[f"nodes/{name}/frr.conf"].text)
-        return said
-
-    @staticmethod
-    def load(device: Device, text: str) -> list[str]:
-        answer = device.frr.load(text)
-        return [f"{device.name}: {line}" for line in answer.lines] + (
-            [] if answer.ok else [f"{device.name}: exit code {answer.code}"]
-        )
-
-    def wait(self) -> None:
-        for node in self.network.nodes:
-            far = [str(session.node_end.neighbor) for session in node.sessions]
-            self.nodes[node.name].wait_established(*far)
-
-    def heard(self, switch: str) -> dict[str, set[str]]:
-        """Prefix to the addresses of the nodes that a switch has it from."""
-        table: dict[str, set[str]] = {}
-        for family in ("ipv4", "ipv6"):
-            routes = self.switches[switch].frr.show_json(f"show bgp {family} unicast")["routes"]
-            for prefix, paths in routes.items():
-                table[prefix] = {path["peerId"] for path in paths}
-        return table
-
-    def wait_heard(self, switch: str, wanted: dict[str, set[str]]) -> None:
-        wait_for(lambda: self.heard(switch) == wanted, ROUTES_S, f"{switch} hears {wanted}")
-
-    def intended(self, switch: str) -> dict[str, set[str]]:
-        """The same, by `render --output json` and the sessions in it."""
-        table: dict[str, set[str]] = {}
-        for session in self.json["sessions"]:
-            if session["switch"] != switch:
-                continue
-            for one in self.json["nodes"][session["node"]]["advertisements"]:
-                family = "ipv6" if ":" in one["prefix"] else "ipv4"
-                if session["peer"] in one["peers"] and family in session["nodeEnd"]["families"]:
-                    table.setdefault(one["prefix"], set()).add(session["switchEnd"]["neighbor"])
-        return table
+def documents(name: str) -> tuple[Document, ...]:
+    found, unreadable = files.load([str(ROOT / EXAMPLES[name][0])])
+    assert unreadable == []
+    return found
 
 
-@pytest.fixture(scope="module", params=WITH_SWITCHES)
-def fabric(
-    request: pytest.FixtureRequest, flavours: dict[str, Flavour], flavour: str
-) -> Iterator[Fabric]:
+def example(name: str) -> Meant:
+    return compiled(documents(name), EXAMPLES[name][1])
+
+
+def need(majors: Majors, flavours: dict[str, Flavour]) -> None:
+    for one in {majors.nodes, majors.switches} - flavours.keys():
+        refuse(f"no FRR {one} installed")
+
+
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: "-".join(map(str, case)))
+def case(request: pytest.FixtureRequest) -> tuple[str, Majors]:
+    name, majors = request.param
+    return name, majors
+
+
+@pytest.fixture(scope="module")
+def rig(case: tuple[str, Majors], flavours: dict[str, Flavour]) -> Iterator[Rig]:
+    name, majors = case
+    need(majors, flavours)
     with Lab(flavours) as lab:
-        yield Fabric(lab, flavour, request.param)
+        rig = Rig(lab, majors, example(name))
+        assert rig.boot() == []  # every device takes its configuration without a word
+        rig.wait()
+        yield rig
 
 
-def test_an_example_loads_silently_peers_and_is_heard_exactly(fabric: Fabric) -> None:
-    assert fabric.boot() == []
-    fabric.wait()
-    for switch in fabric.switches:
-        intended = fabric.intended(switch)
-        fabric.wait_heard(switch, intended)
-        routes = {one["prefix"]: one["from"] for one in fabric.json["switches"][switch]["routes"]}
-        assert routes.keys() == intended.keys()
-        assert {p: len(nodes) for p, nodes in routes.items()} == {
-            p: len(from_) for p, from_ in intended.items()
-        }
+def test_every_session_of_the_example_is_up_and_no_other(rig: Rig) -> None:
+    for far, sessions in rig.meant.far_ends.items():
+        known = lives(rig.far[far])
+        assert known.keys() == {rig.meant.near(one) for one in sessions}
+        assert {state for state, *_ in known.values()} == {"Established"}
+        assert bfd(rig.far[far]) == dict.fromkeys(rig.meant.watched(far), "up")
 
 
-def test_the_switch_hears_the_attributes_that_were_meant(fabric: Fabric) -> None:
-    nodes = {session["name"]: session for session in fabric.json["sessions"]}
-    for name, switch in fabric.switches.items():
-        for prefix, sources in fabric.intended(name).items():
+def test_a_far_end_holds_exactly_the_routes_that_were_meant(rig: Rig) -> None:
+    for far in rig.far:
+        assert rig.heard(far) == rig.meant.table(far) != {}
+
+
+def test_no_node_holds_more_than_it_says(rig: Rig) -> None:
+    for name, node in rig.nodes.items():
+        said = {one["prefix"] for one in rig.meant.json["nodes"][name]["advertisements"]}
+        shown = [node.frr.show_json(f"show bgp {family} unicast") for family in FAMILIES]
+        assert {prefix for one in shown for prefix in one.get("routes", {})} == said
+
+
+def test_a_far_end_hears_the_attributes_that_were_meant(rig: Rig) -> None:
+    for far, device in rig.far.items():
+        told: dict[str, dict[str, tuple[Json, Json]]] = {}
+        for prefix, session, entry in rig.meant.told(far):
+            told.setdefault(prefix, {})[rig.meant.near(session)] = (session, entry)
+        for prefix, sources in told.items():
             family = "ipv6" if ":" in prefix else "ipv4"
-            paths: Any = switch.frr.show_json(f"show bgp {family} unicast {prefix}")["paths"]
-            heard = {path["peer"]["peerId"]: path for path in paths}
-            assert heard.keys() == sources
-            for session in nodes.values():
-                if session["switch"] != name or session["switchEnd"]["neighbor"] not in sources:
-                    continue
-                for one in fabric.json["nodes"][session["node"]]["advertisements"]:
-                    if one["prefix"] == prefix and session["peer"] in one["peers"]:
-                        path = heard[session["switchEnd"]["neighbor"]]
-                        mine = fabric.reached[name][session["node"]]
-                        check_path(path, one, session, {*map(str, mine)})
+            shown: Any = device.frr.show_json(f"show bgp {family} unicast {prefix}")["paths"]
+            heard = {path["peer"]["peerId"]: path for path in shown}
+            assert heard.keys() == sources.keys()
+            for near, (session, entry) in sources.items():
+                check_path(heard[near], entry, session)
+                assert next_hop(heard[near]) in rig.meant.addresses[session["node"]]
 
 
-def check_path(
-    path: dict[str, Any], meant: dict[str, Any], session: dict[str, Any], addresses: set[str]
-) -> None:
+def check_path(path: Json, meant: Json, session: Json) -> None:
     """What FRR shows of a path against one entry of the Network."""
     assert path.get("community", {}).get("list", []) == meant["communities"]
     assert path.get("largeCommunity", {}).get("list", []) == meant["largeCommunities"]
     end = session["nodeEnd"]
-    internal = end["asn"] == session["switchEnd"]["asn"]
-    if internal:
-        assert path["locPrf"] == (meant["localPref"] or 100)
+    internal = end["remoteAs"] in ("internal", end["asn"])
+    assert path.get("locPrf") == ((meant["localPref"] or 100) if internal else None)
     times = meant["asPathPrepend"] + (0 if internal else 1)
     assert path["aspath"]["string"] == (" ".join([str(end["asn"])] * times) or "Local")
-    (hop,) = {one["ip"] for one in path["nexthops"] if one.get("used")}
-    assert hop in addresses
 
 
-def test_bfd_is_up_where_a_profile_is_named(fabric: Fabric) -> None:
-    wanted = {
-        (session.switch_end.switch, str(session.switch_end.neighbor))
-        for session in fabric.network.sessions
-        if session.node_end.bfd and session.switch_end
-    }
-    for switch, device in fabric.switches.items():
-        mine = {address for name, address in wanted if name == switch}
-        wait_up(device, mine)
+def next_hop(path: Json) -> str:
+    (hop,) = {str(one["ip"]) for one in path["nexthops"] if one.get("used")}
+    return hop
 
 
-def wait_up(device: Device, wanted: set[str]) -> None:
-    wait_for(lambda: up(device) == wanted, ROUTES_S, f"BFD at {device.name} with {wanted}")
+def test_a_far_end_balances_over_every_node_that_announces(rig: Rig) -> None:
+    for far in rig.far:
+        table = rig.meant.table(far)
+        wait_for(lambda f=far, t=table: rig.installed(f) == t, ROUTES_S, f"{table} at {far}")  # type: ignore[misc]
+        assert rig.meant.widths(far) == {prefix: len(nodes) for prefix, nodes in table.items()}
 
 
-def up(device: Device) -> set[str]:
-    peers: Any = device.frr.show_json("show bfd peers")
-    return {peer["peer"] for peer in peers if peer["status"] == "up"}
+def test_a_far_end_balances_over_no_more_than_its_maximum_paths(rig: Rig) -> None:
+    narrow = rig.meant.narrowed(1)
+    for far, device in rig.far.items():
+        before = lives(device)
+        assert {*narrow.widths(far).values()} == {1}
+        for meant in (narrow, rig.meant):
+            assert load(device, meant.far_text(far)) == []
+            wait_widths(rig, far, meant.widths(far))
+        assert lives(device) == before
+
+
+def wait_widths(rig: Rig, far: str, wanted: dict[str, int]) -> None:
+    def widths() -> dict[str, int]:
+        return {prefix: len(nodes) for prefix, nodes in rig.installed(far).items()}
+
+    wait_for(lambda: widths() == wanted, ROUTES_S, f"{far} installs {wanted}")

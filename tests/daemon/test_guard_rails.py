@@ -1,176 +1,230 @@
-"""What a switch refuses, whatever a node says; and who else it serves."""
+"""What a switch and a node refuse, whatever the other says; and who else the switch serves."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from copy import deepcopy
-from typing import Any
 
 import pytest
 
 from daemon.flavour import Flavour, wait_for
 from daemon.lab import Device, Lab
-from daemon.test_examples import EXAMPLES, ROUTES_S, Fabric
-from ferrule.compiler import views
-from ferrule.compiler.backends.sonic import bgpd
-from ferrule.compiler.pipeline import compile_network, read_inputs
-from ferrule.observe.files import load
+from daemon.meant import Meant, Table, compiled
+from daemon.rails import (
+    ALLOWED,
+    LIMIT,
+    MANY,
+    NODE_ASN,
+    RACK,
+    REFUSED,
+    TOR,
+    TOR_ASN,
+    ByHand,
+    rails,
+)
+from daemon.rig import ROUTES_S, Life, Majors, Rig, lives, load, neighbors, paths
+from ferrule.compiler.network import FAMILIES, Family
+from ferrule.compiler.source import read
 
 pytestmark = pytest.mark.daemon
+each_family = pytest.mark.parametrize("family", FAMILIES)
 
-TOR = "198.51.100.1"
-BY_HAND = f"""\
-route-map BY-HAND permit 10
-exit
-router bgp 64512
- address-family ipv4 unicast
-  neighbor {TOR} route-map BY-HAND out
-"""
-LIMIT = 64  # of the fabric example: two addresses in use
+NEAR: dict[Family, str] = {"ipv4": "198.51.100.12", "ipv6": "2001:db8:a::12"}  # of node-2
+OUT = "ferrule-prod_out_rack-a_{}"
+CUT = "Cease/Maximum Number of Prefixes Reached"
 
 
-@pytest.fixture(scope="module")
-def fabric(flavours: dict[str, Flavour], flavour: str) -> Iterator[Fabric]:
+@pytest.fixture(scope="module", params=["static", "dynamic"])
+def rig(
+    request: pytest.FixtureRequest, flavours: dict[str, Flavour], flavour: str
+) -> Iterator[Rig]:
     with Lab(flavours) as lab:
-        made = Fabric(lab, flavour, "fabric")
-        assert made.boot() == []
-        made.wait()
-        for switch in made.switches:
-            made.wait_heard(switch, made.intended(switch))
-        yield made
+        dynamic = request.param == "dynamic"
+        rig = Rig(lab, Majors(flavour, flavour), rails(dynamic=dynamic))
+        assert rig.boot() == []
+        rig.wait()
+        yield rig
 
 
-def originate(node: Device, *prefixes: str) -> None:
-    """Announce past our maps, as whoever has root on a node can."""
-    lines = [BY_HAND, *(f"  network {one}" for one in prefixes), " exit-address-family", "exit", ""]
-    assert node.frr.load("\n".join(lines)).code == 0
+def on_node(rig: Rig, name: str, family: Family) -> ByHand:
+    return ByHand(rig.nodes[name], NODE_ASN, family, TOR[family])
 
 
-def sent(node: Device) -> set[str]:
-    command = f"show bgp ipv4 unicast neighbors {TOR} advertised-routes"
-    return set(node.frr.show_json(command)["advertisedRoutes"])
+def of_family(table: Table, family: Family, *nodes: str) -> Table:
+    """What of a table is of a family and comes from one of these nodes."""
+    mine = {prefix: from_ & {*nodes} for prefix, from_ in table.items()}
+    return {p: from_ for p, from_ in mine.items() if from_ and (":" in p) == (family == "ipv6")}
 
 
-def test_the_switch_hears_communities_and_balances_over_all_nodes(fabric: Fabric) -> None:
-    switch = fabric.switches["tor-a"]
-    for prefix, width in {"192.0.2.0/32": 2, "192.0.2.1/32": 1}.items():
-        paths: Any = switch.frr.show_json(f"show bgp ipv4 unicast {prefix}")["paths"]
-        assert [path["community"]["list"] for path in paths] == [["64512:100"]] * width
-        (route,) = switch.frr.show_json(f"show ip route {prefix}")[prefix]
-        hops = {hop["ip"] for hop in route["nexthops"] if hop.get("active")}
-        assert hops == fabric.intended("tor-a")[prefix]
-        assert len(hops) == width
+@each_family
+def test_what_a_node_may_not_announce_is_refused(rig: Rig, family: Family) -> None:
+    hand = on_node(rig, "node-1", family)
+    before = of_family(rig.meant.table("tor"), family, "node-1")
+    assert of_family(rig.heard("tor"), family, "node-1") == before
+
+    hand.announce(*REFUSED[family].values())
+    hand.announce(*ALLOWED[family])  # heard after the others, for it is sent after them
+    allowed = {prefix: {"node-1"} for prefix in ALLOWED[family]}
+    wait_for(lambda: allowed.keys() <= rig.heard("tor").keys(), ROUTES_S, f"{allowed} is heard")
+
+    assert of_family(rig.heard("tor"), family, "node-1") == before | allowed
+    hand.withdraw(OUT.format(family), *REFUSED[family].values(), *ALLOWED[family])
+    wait_for(lambda: of_family(rig.heard("tor"), family, "node-1") == before, ROUTES_S, "as before")
 
 
-@pytest.mark.parametrize(
-    "prefix",
-    [
-        pytest.param("10.66.0.1/32", id="a-foreign-prefix"),
-        pytest.param("192.0.2.0/25", id="the-whole-of-its-pool"),
-        pytest.param("192.0.2.4/31", id="a-shorter-one-of-its-pool"),
-        pytest.param("198.51.100.100/32", id="one-of-another-pool"),
-        pytest.param("0.0.0.0/0", id="the-default-route"),
-    ],
-)
-def test_what_a_node_may_not_announce_is_refused(fabric: Fabric, prefix: str) -> None:
-    node = fabric.nodes["node-1"]
+@each_family
+def test_a_node_that_announces_too_many_is_cut_off_alone(rig: Rig, family: Family) -> None:
+    """In a listen range it comes back at once and is cut again: FRR has forgotten the neighbor."""
+    hand, tor, near = on_node(rig, "node-2", family), rig.far["tor"], NEAR[family]
+    before, others = lives(tor), of_others(rig.heard("tor"), family)
+    assert before[near][0] == "Established"
+    counts: list[int] = []
 
-    originate(node, prefix, "192.0.2.77/32")
-    wait_for(lambda: {prefix, "192.0.2.77/32"} <= sent(node), ROUTES_S, f"{prefix} is sent")
-    heard = {**fabric.intended("tor-a"), "192.0.2.77/32": {"198.51.100.11"}}
-    fabric.wait_heard("tor-a", heard)
+    def count() -> int:
+        counts.append(len(of_family(rig.heard("tor"), family, "node-2")))
+        return counts[-1]
 
-    assert prefix not in fabric.heard("tor-a")
-    undo = "".join(f"  no network {one}\n" for one in (prefix, "192.0.2.77/32"))
-    undo = f"router bgp 64512\n address-family ipv4 unicast\n{undo} exit-address-family\nexit\n"
-    assert node.frr.load(undo).ok
-    fabric.wait_heard("tor-a", fabric.intended("tor-a"))
+    many = [MANY[family].format(number) for number in range(10, 20 + LIMIT)]
+    most = LIMIT - count()
+    hand.announce(*many[:most])
+    wait_for(lambda: count() == LIMIT, ROUTES_S, f"{LIMIT} prefixes are heard")
+    assert lives(tor) == before  # the maximum itself is no mistake
 
-
-def test_a_node_that_announces_too_many_is_cut_off_alone(fabric: Fabric) -> None:
-    node, switch = fabric.nodes["node-2"], fabric.switches["tor-a"]
-
-    originate(node, *(f"192.0.2.{number}/32" for number in range(10, 10 + LIMIT)))
+    hand.say(*many[most:])
     wait_for(
-        lambda: switch.frr.show_json("show bgp neighbors")["198.51.100.12"].get(
-            "prefixesTooMany", not switch.established("198.51.100.12")
+        lambda: (
+            count() < LIMIT
+            and neighbors(hand.device)[hand.neighbor]["lastNotificationReason"] == CUT
         ),
         ROUTES_S,
         "the session is closed",
     )
+    assert max(counts) <= LIMIT + 1  # 8.4 looks before it counts
+    assert without(lives(tor), near) == without(before, near)
+    assert of_others(rig.heard("tor"), family) == others
+    hand.withdraw(OUT.format(family), *many)
+    if rig.meant.rows("tor").get("BGP_GLOBALS_LISTEN_PREFIX"):
+        own = of_family(rig.meant.table("tor"), family, "node-2")
+        wait_for(
+            lambda: of_family(rig.heard("tor"), family, "node-2") == own, ROUTES_S, "it is back"
+        )
 
-    assert not switch.established("198.51.100.12")
-    assert switch.established("198.51.100.11", "2001:db8:a::11", "2001:db8:a::12")
-    assert len(fabric.heard("tor-a")) < LIMIT
+
+def of_others(table: Table, family: Family) -> tuple[Table, Table]:
+    """All that does not come over the session of node-2 in this family."""
+    other: Family = "ipv4" if family == "ipv6" else "ipv6"
+    nodes = ("node-1", "node-2", "node-3")
+    return of_family(table, other, *nodes), of_family(table, family, "node-1", "node-3")
 
 
-def compiled(cluster: str, pool: str, host: int) -> tuple[dict[str, Any], dict[str, str]]:
-    """One cluster of one node on the switch: rows of the switch, frr.conf by node."""
-    documents, _ = load([str(EXAMPLES / "fabric" / "switches.yaml")])
-    spec = f"""\
+def without(all_: dict[str, Life], name: str) -> dict[str, Life]:
+    return {one: life for one, life in all_.items() if one != name}
+
+
+@each_family
+def test_a_node_hears_nothing_whatever_the_switch_says(rig: Rig, family: Family) -> None:
+    node, near = rig.nodes["node-1"], rig.meant.addresses["node-1"][family == "ipv6"]
+    (end,) = (one["switchEnd"] for one in rig.meant.sessions if rig.meant.near(one) == near)
+    group = f"FERRULE_prod_{end['group']}"
+    hand = ByHand(rig.far["tor"], TOR_ASN, family, near, group)
+    assert rig.heard("tor")
+    assert hand.sent() == set()  # our own map on the switch
+
+    before = neighbors(node)[TOR[family]]["messageStats"]["updatesRecv"]
+    hand.announce(RACK[family])
+    wait_for(
+        lambda: neighbors(node)[TOR[family]]["messageStats"]["updatesRecv"] > before,
+        ROUTES_S,
+        f"node-1 is told of {RACK[family]}",
+    )
+
+    said = {one["prefix"] for one in rig.meant.json["nodes"]["node-1"]["advertisements"]}
+    assert prefixes(node) == said  # our own map on the node
+    hand.withdraw("FERRULE_prod_out", RACK[family])
+    wait_for(lambda: hand.sent() == set(), ROUTES_S, "the switch says nothing")
+
+
+# Two clusters on one switch, each with a node, a pool and a Service of its own.
+TENANT = """\
+apiVersion: ferrule.dev/v1alpha1
+kind: Cluster
+metadata: {{name: {cluster}}}
+---
+apiVersion: ferrule.dev/v1alpha1
+kind: Switch
+metadata: {{name: tor}}
+spec:
+  asn: 65001
+  routerID: 198.51.100.1
+  addresses: [198.51.100.1/25, "2001:db8:a::1/64"]
+---
+apiVersion: ferrule.dev/v1alpha1
+kind: BGPPeer
+metadata: {{name: tor}}
+spec: {{myASN: 64512, switchSelectors: [{{}}], connectTime: 1s}}
+---
 apiVersion: ferrule.dev/v1alpha1
 kind: IPAddressPool
 metadata: {{name: public}}
-spec: {{addresses: [{pool}]}}
+spec: {{addresses: ["{v4}", "{v6}"]}}
 ---
 apiVersion: ferrule.dev/v1alpha1
 kind: BGPAdvertisement
 metadata: {{name: public}}
 ---
-apiVersion: metallb.io/v1beta2
-kind: BGPPeer
-metadata: {{name: tor}}
-spec: {{myASN: 64512, peerASN: 65001, peerAddress: {TOR}}}
----
 apiVersion: v1
 kind: Node
-metadata: {{name: node-{host}, labels: {{rack: a}}}}
-status: {{addresses: [{{type: InternalIP, address: 198.51.100.{host}}}]}}
+metadata: {{name: {cluster}-node}}
+status:
+  addresses:
+  - {{type: InternalIP, address: 198.51.100.{host}}}
+  - {{type: InternalIP, address: "2001:db8:a::{host}"}}
 ---
 apiVersion: v1
 kind: Service
 metadata: {{name: web, namespace: shop}}
-spec: {{type: LoadBalancer, ports: [{{port: 80}}]}}
+spec: {{type: LoadBalancer, ipFamilyPolicy: RequireDualStack, ports: [{{port: 80}}]}}
 """
-    from ferrule.compiler.source import read
+THEIRS: dict[Family, str] = {"ipv4": "203.0.113.9/32", "ipv6": "2001:db8:200::9/128"}
+OURS: dict[Family, str] = {"ipv4": "192.0.2.9/32", "ipv6": "2001:db8:100::9/128"}
 
-    switch = next(one for one in documents if one.ref and one.ref.name == "tor-a")
-    name = f"apiVersion: ferrule.dev/v1alpha1\nkind: Cluster\nmetadata: {{name: {cluster}}}\n"
-    result = compile_network(read_inputs([switch, *read(spec, "spec"), *read(name, "cluster")]))
-    assert result.ok, [str(one) for one in result.diagnostics]
-    files = views.files(result.network)
-    rows = json.loads(files["switches/tor-a/config_db.json"].text)
-    return rows, {f"node-{host}": files[f"nodes/node-{host}/frr.conf"].text}
+
+def tenant(cluster: str, v4: str, v6: str, host: int) -> Meant:
+    return compiled(read(TENANT.format(cluster=cluster, v4=v4, v6=v6, host=host), cluster))
 
 
 def test_two_clusters_on_one_switch_do_not_see_each_other(lab: Lab, flavour: str) -> None:
-    ours, one = compiled("prod", "192.0.2.0/24", 11)
-    theirs, other = compiled("stage", "203.0.113.0/24", 12)
-    rows = deepcopy(ours)
-    for table, each in theirs.items():
-        shared = rows.setdefault(table, {}).keys() & each.keys()
-        assert table in ("BGP_GLOBALS", "BGP_GLOBALS_AF") or not shared
-        rows[table].update(each)
-    rack = {"rack": [f"{TOR}/25"]}
-    switch = lab.device("tor-a", flavour, rack, "\n".join(bgpd.lines(rows)) + "\n")
-    nodes = {
-        name: lab.device(name, flavour, {"rack": [f"198.51.100.{name[5:]}/25"]}, text)
-        for name, text in {**one, **other}.items()
-    }
-    for node in nodes.values():
-        node.wait_established(TOR)
-    table = "show bgp ipv4 unicast"
-    wait_for(
-        lambda: set(switch.frr.show_json(table)["routes"]) == {"192.0.2.0/32", "203.0.113.0/32"},
-        ROUTES_S,
-        "each cluster is heard",
-    )
+    prod = tenant("prod", "192.0.2.0/24", "2001:db8:100::/64", 11)
+    stage = tenant("stage", "203.0.113.0/24", "2001:db8:200::/64", 12)
+    assert shared_rows(prod, stage) == {"BGP_GLOBALS", "BGP_GLOBALS_AF"}
+    ours = Rig(lab, Majors(flavour, flavour), prod)
+    assert ours.boot() == []
+    ours.wait()
+    tor, before = ours.far["tor"], lives(ours.far["tor"])
 
-    originate(nodes["node-12"], "192.0.2.9/32", "203.0.113.9/32")
-    wait_for(
-        lambda: "203.0.113.9/32" in switch.frr.show_json(table)["routes"], ROUTES_S, "its own pool"
-    )
+    theirs = Rig(lab, Majors(flavour, flavour), stage, far=ours.far)
+    assert theirs.boot() == []
+    theirs.wait_established()
+    for family in FAMILIES:
+        hand = ByHand(theirs.nodes["stage-node"], NODE_ASN, family, TOR[family])
+        hand.announce(OURS[family])
+        hand.announce(THEIRS[family])
+    held = prod.table("tor").keys() | stage.table("tor").keys() | {*THEIRS.values()}
+    wait_for(lambda: prefixes(tor) == held, ROUTES_S, f"the switch holds {held}")
+    assert prefixes(ours.nodes["prod-node"]) == prod.table("tor").keys()
+    assert lives(tor).items() >= before.items()
 
-    assert "192.0.2.9/32" not in switch.frr.show_json(table)["routes"]
-    assert set(nodes["node-11"].frr.show_json(table)["routes"]) == {"192.0.2.0/32"}
+    assert load(tor, stage.leaving("tor")) == []
+    wait_for(lambda: ours.heard("tor") == prod.table("tor"), ROUTES_S, "the other one is gone")
+    assert lives(tor) == before
+
+
+def shared_rows(one: Meant, other: Meant) -> set[str]:
+    """The tables in which both have a row of one name, which must then say the same."""
+    rows, more = one.rows("tor"), other.rows("tor")
+    both = {table: rows[table].keys() & more[table].keys() for table in rows.keys() & more.keys()}
+    assert all(rows[table][name] == more[table][name] for table in both for name in both[table])
+    return {table for table, names in both.items() if names}
+
+
+def prefixes(device: Device) -> set[str]:
+    return {prefix for prefix, _ in paths(device)}

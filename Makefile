@@ -2,7 +2,7 @@
 # everything. Both first install what they need into .venv, once.
 PYTHON ?= python3
 BIN := .venv/bin
-PACKAGES := $(wildcard announce apply compiler observe reconcile schemas templates cli.py)
+PACKAGES := $(wildcard announce apply commands compiler observe reconcile schemas templates cli.py)
 
 .NOTPARALLEL:
 .PHONY: demo test check soak format goldens schemas machine import-path

@@ -51,19 +51,37 @@ def option(*names: str, **settings: Any) -> Callable[[F], F]:
     return click.option(*names, envvar=variable, show_envvar=True, **settings)
 
 
-def output_option(command: F) -> F:
-    """`--output text|json`."""
-    choice = click.Choice(["text", "json"])
-    return option("--output", type=choice, default="text", show_default=True, help="Form.")(command)
+def output_option(*more: str) -> Callable[[F], F]:
+    """`--output text|json`, and other forms."""
+    choice = click.Choice(["text", "json", *more])
+    return option("--output", type=choice, default="text", show_default=True, help="Form.")
 
 
 def input_options(command: F) -> F:
-    """PATH... and what decides which Services are ours."""
+    """PATH..., a live cluster beside them, and what decides which Services are ours."""
     decorate: Sequence[Callable[[F], F]] = (
-        click.argument("paths", nargs=-1, required=True, metavar="PATH..."),
+        click.argument("paths", nargs=-1, metavar="[PATH...]"),
+        option("--context", metavar="NAME", help="Read the cluster of this kubeconfig context."),
+        option("--kubeconfig", metavar="FILE", help="Read a cluster, by this kubeconfig."),
         option("--lb-class", default="", help="Serve Services of this loadBalancerClass only."),
         option("--ignore-exclude-lb", is_flag=True, help="Announce from excluded nodes too."),
-        output_option,
+    )
+    for one in reversed(decorate):
+        command = one(command)
+    return command
+
+
+def device_options(command: F) -> F:
+    """How devices are asked."""
+    decorate: Sequence[Callable[[F], F]] = (
+        option("--local", multiple=True, metavar="NODE", help="This node is this host."),
+        option(
+            "--parallel",
+            type=click.IntRange(1, 256),
+            default=32,
+            show_default=True,
+            help="How many devices are asked at the same time.",
+        ),
     )
     for one in reversed(decorate):
         command = one(command)
@@ -87,11 +105,12 @@ def main(context: click.Context, *, color: str) -> None:
 
 @main.command()
 @input_options
+@output_option()
 def validate(*, output: str, **inputs: Any) -> None:
     """Find every mistake in PATH..., and write nothing."""
     from ferrule.compiler import views
 
-    compilation = _compile(**inputs)
+    compilation = _compiled(**inputs).compilation
     if output == "json":
         _print_json({"diagnostics": [one.to_json() for one in compilation.diagnostics]})
     _conclude(compilation, views, told=output == "json")
@@ -99,6 +118,7 @@ def validate(*, output: str, **inputs: Any) -> None:
 
 @main.command()
 @input_options
+@output_option()
 @option("-o", "--out", type=click.Path(file_okay=False), help="The directory to write.")
 @option("--check", is_flag=True, help="Write nothing; fail when OUT is not what it should be.")
 @option("--annotate", is_flag=True, help="Print every line with its place in the spec.")
@@ -120,7 +140,7 @@ def render(
 
     if check and out is None:
         raise click.UsageError("--check needs -o OUT")
-    compilation = _compile(out=out, **inputs)
+    compilation = _compiled(out=out, **inputs).compilation
     stale = False
     if output == "json":
         _print_json(views.network_json(compilation))
@@ -133,39 +153,20 @@ def render(
     _conclude(compilation, views, told=output == "json", failed=stale)
 
 
-def _compile(out: str | None = None, **inputs: Any) -> Any:
-    from ferrule.compiler.pipeline import compile_network, read_inputs
-    from ferrule.observe import files
+def _compiled(out: str | None = None, **inputs: Any) -> Any:
+    """Read PATH..., and a cluster where one is named, and compile."""
+    from ferrule.commands.inputs import Wanted, compiled
 
-    with _progress("reading"):
-        documents, unreadable = files.load(inputs["paths"], out)
-        lock = Path(out, "addresses.yaml") if out else None
-        previous, bad_lock = files.load([str(lock)]) if lock and lock.exists() else ((), [])
-        read = read_inputs(
-            documents,
-            previous,
-            unreadable=[*unreadable, *bad_lock],
-            lb_class=inputs["lb_class"],
-            ignore_exclude_label=inputs["ignore_exclude_lb"],
-        )
-    with _progress("compiling"):
-        return compile_network(read)
-
-
-def _progress(what: str) -> Any:
-    """A spinner on a terminal, nothing elsewhere."""
-    import contextlib
-
-    if not sys.stderr.isatty():
-        return contextlib.nullcontext()
-    from rich.console import Console
-
-    return Console(stderr=True).status(f"{what} ...")
+    wanted = Wanted(**inputs)
+    if not wanted.paths and not wanted.live:
+        raise click.UsageError("PATH..., --context or --kubeconfig is needed")
+    return compiled(wanted, out)
 
 
 def _deliver(files: Any, out: str | None, *, check: bool) -> bool:
     """Write, compare or print; whether a comparison failed."""
     from ferrule.apply import directory
+    from ferrule.commands.inputs import working
 
     if out is None:
         for path, file in files.items():
@@ -174,7 +175,7 @@ def _deliver(files: Any, out: str | None, *, check: bool) -> bool:
         return False
     wanted = {path: directory.File(one.text, one.secret) for path, one in files.items()}
     try:
-        with _progress("writing"):
+        with working("writing"):
             act = directory.compare if check else directory.write
             difference = act(Path(out), wanted)
     except OSError as bad:
@@ -190,16 +191,18 @@ def _deliver(files: Any, out: str | None, *, check: bool) -> bool:
     return check and bool(difference)
 
 
-def _conclude(compilation: Any, views: Any, *, told: bool, failed: bool = False) -> None:
+def _talk(diagnostics: Any) -> None:
+    for one in diagnostics:
+        first, newline, rest = str(one).partition("\n")
+        colour = "red" if one.severity == "error" else "yellow"
+        word = f"{one.severity}[{one.code}]"
+        click.echo(first.replace(word, click.style(word, fg=colour), 1) + newline + rest, err=True)
+
+
+def _conclude(compilation: Any, views: Any, *, told: bool = False, failed: bool = False) -> None:
     """Talk on stderr, the summary last, and the exit code."""
     if not told:
-        for one in compilation.diagnostics:
-            first, newline, rest = str(one).partition("\n")
-            colour = "red" if one.severity == "error" else "yellow"
-            word = f"{one.severity}[{one.code}]"
-            click.echo(
-                first.replace(word, click.style(word, fg=colour), 1) + newline + rest, err=True
-            )
+        _talk(compilation.diagnostics)
         for line in views.pending_lines(compilation.network):
             click.echo(line, err=True)
     if failed:
@@ -213,10 +216,57 @@ def _print_json(value: object) -> None:
 
 
 @main.command()
+@input_options
+@device_options
+@output_option("markdown")
+@option("--out", type=click.Path(dir_okay=False), help="Write the plan, for apply --plan.")
+@option("--against", type=click.Path(file_okay=False), help="Compare with a rendered directory.")
+@option("--annotate", is_flag=True, help="Print the place in the spec behind every line.")
+@option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
+def plan(
+    *,
+    output: str,
+    out: str | None,
+    against: str | None,
+    annotate: bool,
+    detailed_exitcode: bool,
+    local: tuple[str, ...],
+    parallel: int,
+    **inputs: Any,
+) -> None:
+    """Show what would change on every device, in which order, and what it costs."""
+    from ferrule.commands import plan as planning
+    from ferrule.compiler import planview, views
+
+    compiled = _compiled(**inputs)
+    if not compiled.compilation.ok:
+        _conclude(compiled.compilation, views)
+    try:
+        if against:
+            made = planning.against(compiled, against)
+        else:
+            made = planning.live(compiled, local=local, parallel=parallel)
+        if out:
+            planning.save(made, out)
+    except OSError as bad:
+        raise click.ClickException(str(bad)) from None
+    if output == "json":
+        _print_json(planview.as_json(made, planning.salt()))
+    else:
+        _talk(made.problems)
+        said = planview.markdown(made) if output == "markdown" else None
+        for line in said or planview.text(made, annotate=annotate):
+            click.echo(line)
+    click.echo(planview.summary(made), err=True)
+    pending = 2 if detailed_exitcode and made.changes else 0
+    click.get_current_context().exit(pending if made.ok else 1)
+
+
+@main.command()
 @click.argument("what", metavar="CODE | SERVICE | ADDRESS")
 @click.argument("paths", nargs=-1, metavar="[PATH...]")
 @option("--lb-class", default="", help="Serve Services of this loadBalancerClass only.")
-@output_option
+@output_option()
 def explain(*, what: str, paths: tuple[str, ...], lb_class: str, output: str) -> None:
     """Explain an error code; or, with PATH..., how far a Service or an address gets."""
     from ferrule.compiler import explain as explaining
@@ -230,7 +280,7 @@ def explain(*, what: str, paths: tuple[str, ...], lb_class: str, output: str) ->
         else:
             click.echo(str(code))
         return
-    compilation = _compile(paths=paths, lb_class=lb_class, ignore_exclude_lb=False)
+    compilation = _compiled(paths=paths, lb_class=lb_class).compilation
     chain = explaining.chain(compilation, what)
     if output == "json":
         _print_json(chain.to_json())

@@ -9,7 +9,7 @@ them, so that work on a thousand like nodes is done once.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Literal
 
@@ -405,6 +405,24 @@ class Network:
                 sources.setdefault(prefix, []).append(node.name)
         for prefix in sorted(sources, key=prefix_key):
             yield Route(prefix, tuple(sources[prefix]))
+
+
+def without_secrets(network: Network) -> Network:
+    """The same, all passwords known by their reference alone."""
+    return replace(
+        network,
+        nodes=tuple(
+            replace(node, sessions=tuple(map(_without_secret, node.sessions)))
+            for node in network.nodes
+        ),
+    )
+
+
+def _without_secret(session: Session) -> Session:
+    end = session.node_end
+    if end.password is None or end.password.value is None:
+        return session
+    return replace(session, node_end=replace(end, password=Secret(end.password.placeholder)))
 
 
 def prefix_key(prefix: Prefix) -> tuple[int, int, int]:

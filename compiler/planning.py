@@ -20,7 +20,7 @@ from ferrule.compiler.compare import (
 )
 from ferrule.compiler.costs import costs
 from ferrule.compiler.ears import Link, links, tables
-from ferrule.compiler.errors import Diagnostic, listed
+from ferrule.compiler.errors import Diagnostic, listed, warning
 from ferrule.compiler.hearing import Ear, Told
 from ferrule.compiler.network import Family, Network
 from ferrule.compiler.observed import Key, Observed
@@ -37,11 +37,14 @@ def make_plan(
     *,
     unread: Collection[str] = (),
     owners: Mapping[str, str] | None = None,
+    vanished: Collection[str] = (),
+    doubts: Collection[Diagnostic] = (),
 ) -> Plan:
     """The plan for every device in `found`.
 
     `unread` are kinds of objects that the input should have and has not; `owners` say which node
-    answered for an address on layer 2 before, where that is known.
+    answered for an address on layer 2 before, where that is known. `vanished` are devices that
+    were known before and are no part of the network any more.
     """
     inputs, network = compilation.inputs, compilation.network
     held = held_back(unread if inputs.nodes else {*unread, "Node"})
@@ -59,8 +62,14 @@ def make_plan(
         cost.addresses,
         cost.sessions,
         tuple((key, one) for key, one in found.items() if isinstance(one, Diagnostic)),
-        compilation.diagnostics,
+        (*compilation.diagnostics, *doubts, *map(_vanished, vanished)),
     )
+
+
+def _vanished(device: str) -> Diagnostic:
+    message = f"{device} is not in the input any more: what it holds of ours stays there"
+    help = "take it back first: for a switch with `state: absent`"
+    return warning("vanished-device", message, help=help)
 
 
 def held_back(unread: Collection[str]) -> str:

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 # siblings and do not know each other. The longest name that fits a module is its layer.
 LAYERS = (
     ("cli",),
+    ("commands",),
     ("reconcile",),
     ("announce", "apply", "observe"),
     ("compiler.planview",),

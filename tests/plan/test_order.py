@@ -36,10 +36,9 @@ def refused(networks: tuple[Network, ...], there: Running) -> Iterator[str]:
 def follow(before: Compilation, after: Compilation) -> None:
     """Every round in its order; rows that SONiC does not change in place are between two.
 
-    A switch that has left the spec is in no plan: it is not there any more.
+    What has left the input is in no plan: it is not there any more.
     """
-    left = {one.name for one in after.network.switches}
-    left |= {one.name for one in before.network.nodes}
+    left = {one.name for one in (*after.network.switches, *after.network.nodes)}
     there = {name: one for name, one in running(before.network).items() if name in left}
     devices = found(after.network, there)
     for (_, name), one in devices.items():

@@ -75,7 +75,8 @@ def _instance(teller: Teller, have: Instance, want: Instance) -> Iterator[Part]:
 def _neighbor(teller: Teller, instance: Instance, name: str, want: Neighbor) -> Iterator[Part]:
     within = (instance.header,)
     have = instance.neighbors.get(name)
-    if is_unknown(want.settings.get("password", "")):
+    wanted = want.settings.get("password", "")
+    if is_unknown(wanted) and not (have and have.settings.get("password") == wanted):
         yield _uncompared(teller, instance, name)
         want = replace(want, settings=_password_of(have, want.settings))
     yield from _neighbor_changes(teller, within, name, have or NOBODY, want)

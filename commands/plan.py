@@ -1,0 +1,109 @@
+"""`ferrule plan`: read every device, compare, and say what would change and what it costs."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ferrule.apply.reach import Device, reach
+from ferrule.apply.survey import Outcome, survey
+from ferrule.apply.target import Trouble
+from ferrule.commands.inputs import Compiled
+from ferrule.compiler.errors import Diagnostic
+from ferrule.compiler.network import without_secrets
+from ferrule.compiler.observed import Key, Observed
+from ferrule.compiler.plan import Plan
+from ferrule.compiler.planning import make_plan
+from ferrule.compiler.planview import as_json
+from ferrule.observe import rendered
+
+Found = Mapping[Key, Observed | Diagnostic]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What was found of the devices, and doubts about others."""
+
+    found: Found
+    devices: tuple[Device, ...] = field(default=(), repr=False)
+    doubts: tuple[Diagnostic, ...] = ()
+
+
+def against(compiled: Compiled, directory: str) -> Plan:
+    """The plan against a rendered directory; `FileNotFoundError` where it is none."""
+    compilation = compiled.compilation
+    hidden = replace(compilation, network=without_secrets(compilation.network))
+    there = rendered.load(directory, compilation.network)
+    return make_plan(
+        hidden,
+        there.found,
+        unread=compiled.missing,
+        owners=there.owners,
+        vanished=there.vanished,
+    )
+
+
+def live(compiled: Compiled, *, local: Collection[str], parallel: int) -> Plan:
+    """The plan against what all devices run."""
+    seen = look(compiled, local=local, parallel=parallel)
+    return make_plan(compiled.compilation, seen.found, unread=compiled.missing, doubts=seen.doubts)
+
+
+def look(compiled: Compiled, *, local: Collection[str], parallel: int) -> Survey:
+    """Every device of the network, as far as it can be reached."""
+    ways = reach(compiled.compilation, local=local)
+    with _progress(len(ways.devices)) as progress:
+        outcomes = survey(ways.devices, parallel=parallel, progress=progress)
+    places = {one.key: one.origin.place() for one in ways.devices}
+    found: dict[Key, Observed | Diagnostic] = {
+        key: one.diagnostic(places[key]) if isinstance(one, Trouble) else one
+        for key, one in outcomes.items()
+    }
+    errors = {key: one for key, one in ways.unreached.items() if one.severity == "error"}
+    doubts = tuple(one for one in ways.unreached.values() if one.severity != "error")
+    return Survey({**found, **errors}, ways.devices, doubts)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[object]:
+    """A bar on a terminal, with the name of each device as it is done."""
+    if not sys.stderr.isatty() or not total:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading devices", total=total)
+
+        def done(device: Device, _outcome: Outcome) -> None:
+            bar.update(task, advance=1, description=f"reading devices: {device.key[1]}")
+
+        yield done
+
+
+def save(plan: Plan, file: str) -> None:
+    """Write the plan for `apply --plan`: whole, or not at all."""
+    path = Path(file)
+    text = json.dumps(as_json(plan, salt()), indent=1) + "\n"
+    descriptor, staged = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(text)
+        Path(staged).chmod(0o644)
+        Path(staged).replace(path)
+    except BaseException:
+        Path(staged).unlink(missing_ok=True)
+        raise
+
+
+def salt() -> str:
+    """A new salt for the digests of a plan."""
+    return secrets.token_hex(16)

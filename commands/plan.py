@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ferrule.apply.reach import Device, reach
-from ferrule.apply.survey import Outcome, survey
+from ferrule.apply.survey import Outcome, Progress, survey
 from ferrule.apply.target import Trouble
 from ferrule.commands.inputs import Compiled
 from ferrule.compiler.errors import Diagnostic
@@ -72,15 +72,15 @@ def look(compiled: Compiled, *, local: Collection[str], parallel: int) -> Survey
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[object]:
+def _progress(total: int) -> Iterator[Progress | None]:
     """A bar on a terminal, with the name of each device as it is done."""
     if not sys.stderr.isatty() or not total:
         yield None
         return
+    from rich import progress
     from rich.console import Console
-    from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with progress.Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("reading devices", total=total)
 
         def done(device: Device, _outcome: Outcome) -> None:

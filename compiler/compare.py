@@ -15,7 +15,7 @@ from ferrule.compiler.backends.sonic.model import Model as Rows
 from ferrule.compiler.backends.sonic.model import Row
 from ferrule.compiler.errors import has_errors, listed
 from ferrule.compiler.hearing import Told
-from ferrule.compiler.network import Family, Network, Node, Switch
+from ferrule.compiler.network import Address, Family, Network, Node, Switch
 from ferrule.compiler.observed import Observed
 from ferrule.compiler.plan import DevicePlan
 
@@ -34,6 +34,7 @@ class ComparedNode:
     intended: frr.Running = field(repr=False)
     before: Told
     after: Told
+    addresses: frozenset[Address] = frozenset()  # its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def compare_node(
     plan = DevicePlan(
         node.name, "node", seen.version, diff, effects, notes, held, running, intended
     )
-    return ComparedNode(plan, running, intended, before, after)
+    return ComparedNode(plan, running, intended, before, after, seen.addresses)
 
 
 def compare_switch(

@@ -65,10 +65,11 @@ def links(inputs: Inputs, network: Network, nodes: Mapping[str, ComparedNode]) -
             if end:
                 link = Link(ear, end.switch, end.switch, end.vrf, (end.neighbor,))
             elif len(holders) == 1:
-                switch, vrf = holders[0]
+                there, vrf = holders[0]
                 version = ip_address(neighbor[1]).version
-                mine = tuple(one for one in internal.get(name, ()) if one.version == version)
-                link = Link(ear, switch, switch, vrf, mine)
+                own = dict.fromkeys((*internal.get(name, ()), *sorted(node.addresses, key=str)))
+                mine = tuple(one for one in own if one.version == version)
+                link = Link(ear, there, there, vrf, mine)
             else:
                 link = Link(ear, neighbor[1])
             made.append(link)

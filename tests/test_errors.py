@@ -104,7 +104,7 @@ KEBAB = re.compile(r"[a-z]+(-[a-z0-9]+)*")
 @cache
 def emitted() -> dict[str, str]:
     """Every code that the source can emit, and where."""
-    codes = {}
+    codes: dict[str, str] = {}
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).rglob("*.py")):
             at = path.relative_to(ROOT).as_posix()

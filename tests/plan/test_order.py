@@ -28,8 +28,8 @@ def refused(networks: tuple[Network, ...], there: Running) -> Iterator[str]:
             assert isinstance(switch, sonic.Running)
             told = frr.told(node).get((near.vrf, str(near.neighbor or near.interface)), {})
             takes = sonic.find(sonic.accepts(switch), end.vrf, ip_address(str(end.neighbor)))
-            for prefix in told if takes else ():
-                if not takes.admits(prefix):
+            for prefix in told:
+                if takes and not takes.admits(prefix):
                     yield f"{end.switch} refuses {prefix} of {session.node}"
 
 
@@ -38,12 +38,13 @@ def follow(before: Compilation, after: Compilation) -> None:
 
     What has left the input is in no plan: it is not there any more.
     """
-    left = {one.name for one in (*after.network.switches, *after.network.nodes)}
+    left = {one.name for one in after.network.switches}
+    left |= {one.name for one in after.network.nodes}
     there = {name: one for name, one in running(before.network).items() if name in left}
-    devices = found(after.network, there)
-    for (_, name), one in devices.items():
-        assert isinstance(one, Observed)
-        there[name] = one.running
+    devices = found(after.network, there, before.network)
+    for (_, name), seen in devices.items():
+        assert isinstance(seen, Observed)
+        there[name] = seen.running
     plan = make_plan(after, devices)
     assume(plan.ok)  # another ASN, or another cluster in our place, is refused
     for one in plan.rounds:

@@ -8,7 +8,7 @@ from ferrule.compiler.backends import frr, sonic
 from ferrule.compiler.backends.base import Diff
 from ferrule.compiler.backends.frrtext import write
 from ferrule.compiler.errors import Diagnostic
-from ferrule.compiler.network import Network
+from ferrule.compiler.network import Address, Network
 from ferrule.compiler.observed import Key, Observed
 from ferrule.compiler.pipeline import artifacts
 from ferrule.compiler.plan import Step
@@ -30,22 +30,31 @@ def running(network: Network) -> Running:
 
 
 def found(
-    network: Network, there: Mapping[str, frr.Running | sonic.Running]
+    network: Network,
+    there: Mapping[str, frr.Running | sonic.Running],
+    before: Network | None = None,
 ) -> dict[Key, Observed | Diagnostic]:
-    """The devices of a network as they would be read; those that ran nothing before, empty."""
+    """The devices of a network as they would be read; those that ran nothing before, empty.
+
+    A node still has the addresses that it had `before`.
+    """
     cluster = network.cluster
+    own: dict[str, set[Address]] = {}
+    for session in before.sessions if before else ():
+        if session.switch_end:
+            own.setdefault(session.node, set()).add(session.switch_end.neighbor)
     made: dict[Key, Observed | Diagnostic] = {}
     for node in network.nodes:
         have = there.get(node.name)
-        text = write(have.config) if isinstance(have, frr.Running) else ""
+        here = frr.parse(write(have.config) if isinstance(have, frr.Running) else "", cluster)
+        mine = frozenset(own.get(node.name, ()))
         made["node", node.name] = Observed(
-            node.name, "node", VERSIONS["node"], frr.parse(text, cluster)
+            node.name, "node", VERSIONS["node"], here, addresses=mine
         )
     for switch in network.switches:
         have = there.get(switch.name)
-        rows = have.tables if isinstance(have, sonic.Running) else {}
-        here = sonic.parse(rows, cluster)
-        made["switch", switch.name] = Observed(switch.name, "switch", VERSIONS["switch"], here)
+        rows = sonic.parse(have.tables if isinstance(have, sonic.Running) else {}, cluster)
+        made["switch", switch.name] = Observed(switch.name, "switch", VERSIONS["switch"], rows)
     return made
 
 

@@ -192,7 +192,7 @@ def read(text: str | bytes, file: str) -> tuple[Document, ...]:
 
     `kind: List` and `kind: ThingList` are opened: their items are documents of their own.
     """
-    source = Source(file, _decode(text, file))
+    source = Source(file, decode(text, file))
     braces = source.text.lstrip()[:1] in ("{", "[")
     try:
         roots = (_json(source) if braces else []) or (_yaml(source) if source.text.strip() else [])
@@ -228,7 +228,8 @@ def _document(value: object, source: Source | None, number: int, prefix: Path = 
     return Document({}, source, number, prefix, instead=shown(value))
 
 
-def _decode(text: str | bytes, file: str) -> str:
+def decode(text: str | bytes, file: str) -> str:
+    """Bytes as text without its mark; `UnreadableError` where it is none, or too much of it."""
     source = Source(file, "")
     if len(text) > MOST_BYTES:
         most = f"{MOST_BYTES / 2**20:.0f} MiB"

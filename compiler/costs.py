@@ -22,6 +22,7 @@ class Costs:
     items: tuple[Item, ...]
     addresses: int
     sessions: int
+    resets: frozenset[Ear]
 
 
 def costs(
@@ -52,7 +53,9 @@ def costs(
     }
     sessions = {ear for ear in far if ear[1] in nodes[ear[0]].before}
     items.sort(key=lambda one: -one.impact)
-    return Costs(tuple(items), len(same - affected), len(sessions - resets.keys()))
+    return Costs(
+        tuple(items), len(same - affected), len(sessions - resets.keys()), frozenset(resets)
+    )
 
 
 # Sessions.

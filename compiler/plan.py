@@ -131,7 +131,8 @@ class Plan:
     """The whole: device by device, round by round, and what it costs.
 
     `failed` are devices that could not be read, each with why. `addresses` and `sessions` count
-    what does not change.
+    what does not change; `resets` are the sessions that are to end, or to start anew, as
+    (node, (VRF, neighbor)).
     """
 
     cluster: str
@@ -140,6 +141,7 @@ class Plan:
     items: tuple[Item, ...]
     addresses: int
     sessions: int
+    resets: frozenset[tuple[str, tuple[str, str]]] = frozenset()
     failed: tuple[tuple[Key, Diagnostic], ...] = ()
     problems: tuple[Diagnostic, ...] = ()
 

@@ -61,6 +61,7 @@ def make_plan(
         cost.items,
         cost.addresses,
         cost.sessions,
+        cost.resets,
         tuple((key, one) for key, one in found.items() if isinstance(one, Diagnostic)),
         (*compilation.diagnostics, *doubts, *map(_vanished, vanished)),
     )

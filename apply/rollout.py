@@ -1,0 +1,176 @@
+"""A plan carried out: round by round, the first device of each alone, then batches; or put back.
+
+Whatever goes wrong, every device that was changed is put back in the reverse order, and what could
+not be put back is said. A rollout ends in one of two states: as planned, or as before.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from ferrule.apply.hand import Failed, Hand, Run
+from ferrule.apply.target import Trouble
+from ferrule.compiler.checks import Check, checks
+from ferrule.compiler.errors import listed
+from ferrule.compiler.network import Network
+from ferrule.compiler.observed import Key, Observed
+from ferrule.compiler.plan import Plan, Round, Step
+
+Seen = Mapping[Key, Observed]
+Look = Callable[[Iterable[Key]], Seen]
+Tell = Callable[[str], None]
+POLL_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a rollout goes: devices at a time, seconds for sessions to come up, and for a confirm.
+
+    With `confirm_s` nothing is saved: the devices put themselves back unless they are told not to.
+    """
+
+    batch: int = 8
+    settle_s: float = 150.0
+    confirm_s: int = 0
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of it: as planned, or as before and why, or stuck in between on some devices."""
+
+    done: bool = False
+    why: str = ""
+    table: tuple[Check, ...] = ()
+    stuck: dict[Key, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+
+
+class Rollout:
+    """One plan, one run. `look` reads devices, changed or not; `before` is what was read first."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        network: Network,
+        hands: Mapping[Key, Hand],
+        before: Seen,
+        look: Look,
+        tell: Tell,
+        settings: Settings,
+    ) -> None:
+        self._plan, self._network, self._hands = plan, network, hands
+        self._before, self._look, self._tell, self._settings = before, look, tell, settings
+        self._changed: list[Key] = []  # in the order in which they were first changed
+
+    def run(self, run: Run) -> Result:
+        """Do all of it, or put all of it back."""
+        result = Result()
+        try:
+            self._begin(run)
+            for number, one in enumerate(self._plan.rounds, start=1):
+                self._tell(f"round {number} of {len(self._plan.rounds)}, {one.phase}: {one.why}")
+                self._round(one)
+            result.table = self._settled(self._hands)
+            if not self._settings.confirm_s:
+                self._together(self._hands, lambda hand: hand.keep())
+            result.done = True
+        except (Trouble, Failed) as bad:
+            result.why = said(bad)
+        except KeyboardInterrupt:
+            result.why = "interrupted"
+        finally:
+            if not result.done:
+                self._put_back(result)
+            for hand in self._hands.values():
+                hand.close()
+        return result
+
+    def _begin(self, run: Run) -> None:
+        """Lock every device before any is changed."""
+        self._tell(f"run {run.name}: locking {len(self._hands)} devices")
+        self._together(self._hands, lambda hand: hand.begin(run))
+        if self._settings.confirm_s:
+            self._together(self._hands, lambda hand: hand.arm(self._settings.confirm_s))
+
+    def _round(self, one: Round) -> None:
+        """The canary, and what it does to the network; then the others, batch by batch."""
+        first, *rest = one.steps
+        self._steps((first,))
+        if rest:
+            self._settled([(first.kind, first.device)], new=False)
+        for start in range(0, len(rest), self._settings.batch):
+            self._steps(rest[start : start + self._settings.batch])
+
+    def _steps(self, steps: Sequence[Step]) -> None:
+        keys: dict[Key, Step] = {(one.kind, one.device): one for one in steps}
+        self._changed += [key for key in keys if key not in self._changed]
+        self._together(keys, lambda hand: hand.do(keys[hand.key].commands))
+        for key, step in keys.items():
+            self._tell(f"  {' '.join(key)}: {len(step.commands)} sent and verified")
+
+    def _together(self, keys: Iterable[Key], act: Callable[[Hand], None]) -> None:
+        """On several devices at once; all of them end before the first problem is raised."""
+        with ThreadPoolExecutor(max_workers=max(1, self._settings.batch)) as pool:
+            outcomes = [pool.submit(act, self._hands[key]) for key in keys]
+        for one in outcomes:
+            one.result()
+
+    # The network.
+
+    def _settled(self, keys: Iterable[Key], *, new: bool = True) -> tuple[Check, ...]:
+        """Wait until the sessions of these devices are as they should be."""
+        around = self._around(set(keys))
+        deadline = time.monotonic() + self._settings.settle_s
+        while True:
+            found = self._checked(around, new=new)
+            faults = [one for one in found if one.fault and one.must]
+            if not faults:
+                return found
+            if time.monotonic() > deadline:
+                names = listed(f"{one.node} - {one.far} {one.fault}" for one in faults)
+                raise Failed(
+                    ("node", faults[0].node), f"sessions are not as they should be: {names}"
+                )
+            time.sleep(POLL_S)
+
+    def _checked(self, keys: Iterable[Key], *, new: bool) -> tuple[Check, ...]:
+        seen = self._look(keys)
+        return tuple(checks(self._network, self._before, seen, self._plan.resets, new=new))
+
+    def _around(self, keys: set[Key]) -> set[Key]:
+        """These devices, and those at the other end of their sessions."""
+        around = set(keys)
+        for session in self._network.sessions:
+            node: Key = ("node", session.node)
+            switch: Key | None = (
+                ("switch", session.switch_end.switch) if session.switch_end else None
+            )
+            if node in keys or switch in keys:
+                around |= {node, switch} if switch else {node}
+        return around
+
+    # Back.
+
+    def _put_back(self, result: Result) -> None:
+        """Every device that was changed, the last one first; then those that were only locked."""
+        self._tell(f"failed: {result.why}")
+        order = [*reversed(self._changed), *(self._hands.keys() - set(self._changed))]
+        for key in order:
+            try:
+                self._hands[key].undo()
+            except (Trouble, Failed) as bad:
+                by_hand = bad.by_hand if isinstance(bad, Failed) else ()
+                result.stuck[key] = (said(bad), by_hand)
+                self._tell(f"  {' '.join(key)}: could not be put back: {said(bad)}")
+            else:
+                if key in self._changed:
+                    self._tell(f"  {' '.join(key)}: as it was")
+
+
+def said(bad: Trouble | Failed) -> str:
+    """One line: the device and what is wrong with it."""
+    if isinstance(bad, Failed):
+        return f"{' '.join(bad.key)}: {bad.message}"
+    return f"{bad.device}: {bad.message}"

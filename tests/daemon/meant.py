@@ -121,6 +121,12 @@ class Meant:
             return "\n".join((*self._router(), ""))
         return "\n".join((*bgpd.lines(self.rows(far)), ""))
 
+    def globals(self, switch: str) -> str:
+        """What a switch must say of itself; others may have said it already."""
+        rows = {t: of for t, of in self.rows(switch).items() if t.startswith("BGP_GLOBALS")}
+        rows.pop("BGP_GLOBALS_LISTEN_PREFIX", None)
+        return "\n".join((*bgpd.lines(rows), ""))
+
     def leaving(self, switch: str) -> str:
         """The lines that take ours off a switch where others stay."""
         rows = self.rows(switch)

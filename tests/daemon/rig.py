@@ -5,7 +5,7 @@ A segment for each switch, and one, `abroad`, for the router that is not ours.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_interface
 from typing import Any
@@ -50,7 +50,8 @@ class Majors:
 class Rig:
     """Devices without a configuration, cabled as `meant` needs it; then `boot`.
 
-    `more` are cables that others need; `far` is given where the far ends are there already.
+    `more` are cables that others need; `far` is given where the far ends are there already;
+    `strangers` are peers whose routes are nobody's concern here.
     """
 
     def __init__(
@@ -60,8 +61,10 @@ class Rig:
         meant: Meant,
         more: Mapping[str, Links] | None = None,
         far: Mapping[str, Device] | None = None,
+        strangers: Collection[str] = (),
     ) -> None:
         self.meant = meant
+        self._strangers = strangers
         cables = {name: {**links, **(more or {}).get(name, {})} for name, links in _links(meant)}
         self.far = far or {
             name: lab.device(name, majors.switches, cables[name]) for name in meant.far_ends
@@ -106,7 +109,8 @@ class Rig:
         table: Table = {}
         for prefix, path in paths(self.far[far]):
             peer = str(path["peerId"])
-            table.setdefault(prefix, set()).add(nodes.get(peer, peer))
+            if peer not in self._strangers:
+                table.setdefault(prefix, set()).add(nodes.get(peer, peer))
         return table
 
     def wait_heard(self, far: str, wanted: Table | None = None) -> None:

@@ -37,6 +37,7 @@ class SessionState:
     local_as: int | None = None
     shutdown: bool = False
     dynamic: bool = False  # dialled in, by a listen range
+    notification: str = ""  # `Cease/Administrative Shutdown`, where one ended it, of either end
 
     @property
     def established(self) -> bool:
@@ -95,6 +96,7 @@ def _session(key: tuple[str, str], fields: Json, bfd: str | None) -> SessionStat
         _number(fields, "localAs"),
         fields.get("adminShutDown") is True,
         fields.get("dynamicPeer") is True,
+        _text(fields, "lastNotificationReason"),
     )
 
 

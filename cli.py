@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -155,12 +155,18 @@ def render(
 
 def _compiled(out: str | None = None, **inputs: Any) -> Any:
     """Read PATH..., and a cluster where one is named, and compile."""
-    from ferrule.commands.inputs import Wanted, compiled
+    from ferrule.commands.inputs import compiled
+
+    return compiled(_wanted(inputs), out)
+
+
+def _wanted(inputs: Mapping[str, Any]) -> Any:
+    from ferrule.commands.inputs import Wanted
 
     wanted = Wanted(**inputs)
     if not wanted.paths and not wanted.live:
         raise click.UsageError("PATH..., --context or --kubeconfig is needed")
-    return compiled(wanted, out)
+    return wanted
 
 
 def _deliver(files: Any, out: str | None, *, check: bool) -> bool:
@@ -191,18 +197,12 @@ def _deliver(files: Any, out: str | None, *, check: bool) -> bool:
     return check and bool(difference)
 
 
-def _talk(diagnostics: Any) -> None:
-    for one in diagnostics:
-        first, newline, rest = str(one).partition("\n")
-        colour = "red" if one.severity == "error" else "yellow"
-        word = f"{one.severity}[{one.code}]"
-        click.echo(first.replace(word, click.style(word, fg=colour), 1) + newline + rest, err=True)
-
-
 def _conclude(compilation: Any, views: Any, *, told: bool = False, failed: bool = False) -> None:
     """Talk on stderr, the summary last, and the exit code."""
+    from ferrule.commands import talk
+
     if not told:
-        _talk(compilation.diagnostics)
+        talk.diagnostics(compilation.diagnostics)
         for line in views.pending_lines(compilation.network):
             click.echo(line, err=True)
     if failed:
@@ -236,6 +236,7 @@ def plan(
 ) -> None:
     """Show what would change on every device, in which order, and what it costs."""
     from ferrule.commands import plan as planning
+    from ferrule.commands import talk
     from ferrule.compiler import planview, views
 
     compiled = _compiled(**inputs)
@@ -247,19 +248,43 @@ def plan(
         else:
             made = planning.live(compiled, local=local, parallel=parallel)
         if out:
-            planning.save(made, out)
+            planning.save(made, out, _wanted(inputs))
     except OSError as bad:
         raise click.ClickException(str(bad)) from None
     if output == "json":
         _print_json(planview.as_json(made, planning.salt()))
     else:
-        _talk(made.problems)
+        talk.diagnostics(made.problems)
         said = planview.markdown(made) if output == "markdown" else None
         for line in said or planview.text(made, annotate=annotate):
             click.echo(line)
     click.echo(planview.summary(made), err=True)
     pending = 2 if detailed_exitcode and made.changes else 0
     click.get_current_context().exit(pending if made.ok else 1)
+
+
+ALLOWED = ("withdrawal", "session-reset", "address-change", "mass-withdrawal")
+
+
+@main.command()
+@input_options
+@device_options
+@output_option()
+@option("--plan", "planned", type=click.Path(dir_okay=False), help="Do what this plan says.")
+@option("--yes", is_flag=True, help="Do not ask.")
+@option("--allow", multiple=True, type=click.Choice(ALLOWED), help="Allow this impact.")
+@option("--adopt", multiple=True, metavar="NAME", help="Take over what exists under this name.")
+@option("--batch", type=click.IntRange(1, 256), default=8, show_default=True, help="At a time.")
+@option("--settle", type=click.IntRange(1), default=150, show_default=True, help="Seconds to wait.")
+@option("--confirm", type=click.IntRange(10), help="Go back after SECONDS unless confirmed.")
+@option("--confirm-now", metavar="RUN", help="Keep what a run with --confirm has changed.")
+@option("--revert", metavar="RUN", help="Put back what a run has changed.")
+@option("--record", type=click.Path(dir_okay=False), help="Append every command, as JSON lines.")
+def apply(*, planned: str | None, **rest: Any) -> None:
+    """Do what the plan says on every device, and see that it worked; or put everything back."""
+    from ferrule.commands import apply_command
+
+    apply_command.main(planned, **rest)
 
 
 @main.command()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import threading
 
+from ferrule.apply.held import Held, says
 from ferrule.apply.target import (
     NOT_EXECUTABLE,
     NOT_FOUND,
@@ -50,6 +52,38 @@ class Local:
     def ask(self, *commands: Argv, timeout_s: float = READ_S) -> tuple[Answer, ...]:
         """As every channel."""
         return tuple(self.run(argv, timeout_s=timeout_s) for argv in commands)
+
+    def hold(self, argv: Argv, word: str, *, timeout_s: float = READ_S) -> Held | None:
+        """As every channel."""
+        process = subprocess.Popen(  # noqa: S603
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "LC_ALL": "C"},
+            start_new_session=True,
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        watch = threading.Timer(timeout_s, process.kill)
+        watch.start()
+        there = says(word, iter(process.stdout.readline, b""))
+        watch.cancel()
+        write = process.stdin
+
+        def feed(text: bytes) -> None:
+            write.write(text)
+            write.flush()
+
+        def end() -> None:
+            with contextlib.suppress(OSError):
+                write.close()
+            process.wait(timeout_s)
+
+        if not there:
+            end()
+            return None
+        return Held(feed, end)
 
     def close(self) -> None:
         """Nothing is open."""

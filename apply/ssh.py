@@ -6,6 +6,7 @@ taken for an answer; exit codes and the two streams are the command's own.
 
 from __future__ import annotations
 
+import shlex
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import paramiko  # type: ignore[import-untyped]
 
 from ferrule.apply.connection import Connection, Gateways, Untyped, connect
 from ferrule.apply.frames import Frames
+from ferrule.apply.held import Held, says
 from ferrule.apply.target import (
     CONNECT_S,
     MOST_BYTES,
@@ -53,6 +55,20 @@ class Ssh:
     def ask(self, *commands: Argv, timeout_s: float = READ_S) -> tuple[Answer, ...]:
         """As every channel, in one round trip."""
         return self._answers(commands, "", timeout_s)
+
+    def hold(self, argv: Argv, word: str, *, timeout_s: float = READ_S) -> Held | None:
+        """As every channel; the end of the connection is the end of its input."""
+        try:
+            channel = self._connection.transport.open_session(timeout=CONNECT_S)
+            channel.settimeout(timeout_s)
+            channel.exec_command(shlex.join(argv))
+            there = says(word, channel.makefile("rb"))
+        except (paramiko.SSHException, OSError, EOFError) as bad:
+            raise self._lost(str(bad)) from None
+        if not there:
+            channel.close()
+            return None
+        return Held(channel.sendall, channel.close)
 
     def close(self) -> None:
         """As every channel."""

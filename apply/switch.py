@@ -46,6 +46,11 @@ class SwitchFacts:
     release: str = OLDEST
     sudo: bool = True
 
+    @property
+    def root(self) -> tuple[str, ...]:
+        """What makes a command root's."""
+        return SUDO if self.sudo else ()
+
 
 class Switch:
     """A switch behind a channel."""
@@ -82,7 +87,7 @@ class Switch:
 
     def root(self, argv: Argv) -> Argv:
         """A command that needs to be root, or in a group that not every user is in."""
-        return (*SUDO, *argv) if self.facts.sudo else argv
+        return (*self.facts.root, *argv)
 
     def _running(self, text: str) -> sonic.Running:
         try:
@@ -175,4 +180,4 @@ def _unsaved(running: sonic.Running, saved: Answer) -> Iterator[str]:
         if now.get(table, {}).get(key) != before.get(table, {}).get(key)
     ]
     if rows:
-        yield f"{len(rows)} rows are not saved, and a reboot would undo them: {listed(rows, 3)}"
+        yield f"rows that are not saved, and that a reboot would undo: {listed(rows, 3)}"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from ferrule.apply.held import Held
 from ferrule.compiler.errors import SHOWN_VALUE, Diagnostic, Place, error, printable, quoted
 
 READ_S = 60.0  # for a command that only reads
@@ -57,6 +58,9 @@ class Channel(Protocol):
 
     def ask(self, *commands: Argv, timeout_s: float = READ_S) -> tuple[Answer, ...]:
         """Run several commands that only read, each whatever came of those before it."""
+
+    def hold(self, argv: Argv, word: str, *, timeout_s: float = READ_S) -> Held | None:
+        """Start a command that says a word, on a line, and then waits; None where it never did."""
 
     def close(self) -> None:
         """End the connection."""

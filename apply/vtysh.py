@@ -12,7 +12,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_interface
 
-from ferrule.apply.target import Answer, Argv, Channel, Trouble, failure, first_line
+from ferrule.apply.target import (
+    SUDO,
+    Answer,
+    Argv,
+    Channel,
+    Trouble,
+    failure,
+    first_line,
+    through_sudo,
+)
 from ferrule.compiler import bgpstate
 from ferrule.compiler.backends import frr
 from ferrule.compiler.errors import listed, quoted
@@ -45,6 +54,11 @@ class NodeFacts:
     internal: tuple[Address, ...] = ()
     intended: frr.Running | None = field(default=None, repr=False)
     open_run: bool = False
+
+    @property
+    def root(self) -> tuple[str, ...]:
+        """What makes any other command root's, as it makes vtysh's."""
+        return SUDO if through_sudo(self.vtysh) else ()
 
 
 class Node:

@@ -9,20 +9,23 @@ import sys
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 from ferrule.apply.reach import Device, reach
 from ferrule.apply.survey import Outcome, Progress, survey
 from ferrule.apply.target import Trouble
-from ferrule.commands.inputs import Compiled
+from ferrule.commands.inputs import Compiled, Wanted
 from ferrule.compiler.errors import Diagnostic
 from ferrule.compiler.network import without_secrets
 from ferrule.compiler.observed import Key, Observed
 from ferrule.compiler.plan import Plan
 from ferrule.compiler.planning import make_plan
 from ferrule.compiler.planview import as_json
+from ferrule.compiler.views import API_VERSION
 from ferrule.observe import rendered
+
+FORM = (API_VERSION, "Plan")
 
 Found = Mapping[Key, Observed | Diagnostic]
 
@@ -89,10 +92,11 @@ def _progress(total: int) -> Iterator[Progress | None]:
         yield done
 
 
-def save(plan: Plan, file: str) -> None:
-    """Write the plan for `apply --plan`: whole, or not at all."""
+def save(plan: Plan, file: str, wanted: Wanted) -> None:
+    """Write the plan, and of what input it is, for `apply --plan`: whole, or not at all."""
     path = Path(file)
-    text = json.dumps(as_json(plan, salt()), indent=1) + "\n"
+    said = {**as_json(plan, salt()), "inputs": asdict(wanted)}
+    text = json.dumps(said, indent=1) + "\n"
     descriptor, staged = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "w") as stream:
@@ -107,3 +111,14 @@ def save(plan: Plan, file: str) -> None:
 def salt() -> str:
     """A new salt for the digests of a plan."""
     return secrets.token_hex(16)
+
+
+def load(file: str) -> tuple[Mapping[str, object], Wanted]:
+    """A saved plan, and the input that it was made of; `ValueError` where it is none."""
+    said = json.loads(Path(file).read_text())
+    if not isinstance(said, dict) or (said.get("apiVersion"), said.get("kind")) != FORM:
+        raise ValueError(f"{file} is no plan of this version of ferrule")
+    inputs = said.get("inputs")
+    if not isinstance(inputs, dict) or inputs.keys() != {one.name for one in fields(Wanted)}:
+        raise ValueError(f"{file} does not say of which input it is")
+    return said, Wanted(**{**inputs, "paths": tuple(inputs["paths"])})

@@ -39,6 +39,7 @@ def make_plan(
     owners: Mapping[str, str] | None = None,
     vanished: Collection[str] = (),
     doubts: Collection[Diagnostic] = (),
+    adopt: Collection[str] = (),
 ) -> Plan:
     """The plan for every device in `found`.
 

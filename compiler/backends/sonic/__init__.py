@@ -27,6 +27,7 @@ from ferrule.compiler.backends.sonic.accepts import (
 from ferrule.compiler.backends.sonic.diff import diff
 from ferrule.compiler.backends.sonic.future import future
 from ferrule.compiler.backends.sonic.impact import impacts
+from ferrule.compiler.backends.sonic.live import unlike
 from ferrule.compiler.backends.sonic.lower import lower
 from ferrule.compiler.backends.sonic.parse import Running, parse
 from ferrule.compiler.backends.sonic.render import annotate, render
@@ -54,6 +55,7 @@ __all__ = [
     "render",
     "shown",
     "touched",
+    "unlike",
 ]
 
 

@@ -1,0 +1,209 @@
+"""`ferrule apply`: the plan, a question, and the rollout; later `--confirm-now` and `--revert`."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+import socket
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO
+
+from ferrule.apply.hand import Failed, Hand, Run
+from ferrule.apply.journal import Journal
+from ferrule.apply.node_hand import NodeHand
+from ferrule.apply.reach import Device, reach
+from ferrule.apply.rollout import Result, Rollout, Settings, said
+from ferrule.apply.survey import survey
+from ferrule.apply.switch_hand import SwitchHand
+from ferrule.apply.target import Trouble
+from ferrule.commands.inputs import Compiled
+from ferrule.commands.plan import Survey, look
+from ferrule.compiler.backends import frr, sonic
+from ferrule.compiler.network import Network
+from ferrule.compiler.observed import Key, Observed
+from ferrule.compiler.plan import DevicePlan, Impact, Plan
+from ferrule.compiler.planning import make_plan
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan against what devices run, and the way to these devices."""
+
+    compiled: Compiled
+    survey: Survey
+    plan: Plan
+
+    @property
+    def network(self) -> Network:
+        """What is intended."""
+        return self.compiled.compilation.network
+
+
+def planned(
+    compiled: Compiled, *, local: Collection[str], parallel: int, adopt: Collection[str] = ()
+) -> Planned:
+    """Look at every device, and plan."""
+    seen = look(compiled, local=local, parallel=parallel)
+    plan = make_plan(
+        compiled.compilation,
+        seen.found,
+        unread=compiled.missing,
+        doubts=seen.doubts,
+        adopt=adopt,
+    )
+    return Planned(compiled, seen, plan)
+
+
+def refusals(planned: Planned, allowed: Iterable[str]) -> Iterator[str]:
+    """Why a plan is not carried out: something was not read, or needs leave that was not given."""
+    plan = planned.plan
+    for (kind, _), why in plan.failed:
+        yield f"{kind} not planned: {why.message}"
+    for device in plan.devices:
+        if not device.ok:
+            yield f"{device.kind} {device.device} is refused: see above"
+    given = set(allowed)
+    for impact in plan.needing_leave():
+        if impact.word not in given and not (
+            impact is Impact.WITHDRAWAL and Impact.MASS.word in given
+        ):
+            yield f"the plan has an impact that needs leave: add --allow {impact.word}"
+
+
+def unwritten(planned: Planned) -> tuple[str, ...]:
+    """Services whose address is not in their status: nothing forwards to it yet."""
+    held = {one.key: set(one.held) for one in planned.compiled.compilation.inputs.services}
+    return tuple(
+        one.key
+        for one in planned.network.services
+        if one.addresses and set(one.addresses) != held.get(one.key, set())
+    )
+
+
+def new_run() -> Run:
+    """A name for a run that sorts by time, and who started it."""
+    now = datetime.now(UTC)
+    by = f"{getpass.getuser()}@{socket.gethostname()} (pid {os.getpid()})"
+    name = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    return Run(name, by, f"{now:%Y-%m-%dT%H:%M:%SZ}")
+
+
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """How a plan is carried out: where it is written down, and whom to tell."""
+
+    settings: Settings
+    tell: Tell
+    record: str | None = None
+    parallel: int = 32
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+
+def carry_out(planned: Planned, run: Run, doing: Doing) -> Result:
+    """The rollout of a plan."""
+    devices = {one.key: one for one in planned.survey.devices}
+    plans = {(one.kind, one.device): one for one in planned.plan.devices if one.diff.commands}
+    before = {key: one for key, one in planned.survey.found.items() if isinstance(one, Observed)}
+    managed = {one.name for one in planned.network.switches if one.managed_globals}
+
+    def look_again(keys: Iterable[Key]) -> Mapping[Key, Observed]:
+        return _observed([devices[key] for key in keys if key in devices], doing.parallel)
+
+    with _stream(doing.record) as stream:
+        journal = Journal(run.name, stream, doing.secrets)
+        hands = {
+            key: _hand(devices[key], one, journal, managed=one.device in managed)
+            for key, one in plans.items()
+        }
+        rollout = Rollout(
+            planned.plan,
+            planned.network,
+            hands,
+            before,
+            look_again,
+            doing.tell,
+            doing.settings,
+        )
+        return rollout.run(run)
+
+
+def _hand(device: Device, plan: DevicePlan, journal: Journal, *, managed: bool) -> Hand:
+    running = plan.running
+    if isinstance(running, frr.Running):
+        return NodeHand(device, running, journal)
+    assert isinstance(running, sonic.Running)
+    return SwitchHand(device, running, journal, managed=managed)
+
+
+def _resuming(device: Device, journal: Journal, managed: Collection[str]) -> NodeHand | SwitchHand:
+    """A hand for a device of which nothing was planned."""
+    if device.key[0] == "node":
+        return NodeHand(device, frr.parse("", ""), journal)
+    name = device.key[1]
+    return SwitchHand(device, sonic.parse({}, ""), journal, managed=name in managed)
+
+
+def _observed(devices: Sequence[Device], parallel: int) -> Mapping[Key, Observed]:
+    """Read some devices; the first that cannot be read is the problem of all."""
+    seen: dict[Key, Observed] = {}
+    for key, one in survey(devices, parallel=parallel).items():
+        if isinstance(one, Trouble):
+            raise one
+        seen[key] = one
+    return seen
+
+
+@contextmanager
+def _stream(file: str | None) -> Iterator[TextIO | None]:
+    if file is None:
+        yield None
+        return
+    with Path(file).open("a") as stream:
+        yield stream
+
+
+def passwords(network: Network) -> tuple[str, ...]:
+    """Every password that the network knows, to be masked."""
+    known = (one.node_end.password for one in network.sessions)
+    return tuple(sorted({one.value for one in known if one and one.value}))
+
+
+# Runs that were made before.
+
+
+def revert(compiled: Compiled, name: str, doing: Doing, *, local: Collection[str]) -> Result:
+    """Put back what an earlier run changed, on every device that has a record of it."""
+    result, run = Result(), new_run()
+    managed = {one.name for one in compiled.compilation.network.switches if one.managed_globals}
+    devices = reach(compiled.compilation, local=local).devices
+    with _stream(doing.record) as stream:
+        journal = Journal(run.name, stream, doing.secrets)
+        for device in devices:
+            hand = _resuming(device, journal, managed)
+            try:
+                if hand.resume(name, run):
+                    hand.undo()
+                    hand.disarm()
+                    result.done = True
+                    doing.tell(f"  {' '.join(hand.key)}: as before run {name}")
+            except (Trouble, Failed) as bad:
+                by_hand = bad.by_hand if isinstance(bad, Failed) else ()
+                result.stuck[hand.key] = (said(bad), by_hand)
+            finally:
+                hand.close()
+    if not result.done and not result.stuck:
+        result.why = f"no device has a record of run {name}"
+    result.done = result.done and not result.stuck
+    return result
+
+
+def confirm(compiled: Compiled, name: str, doing: Doing, *, local: Collection[str]) -> Result:
+    """Keep what a run with a confirm has changed."""
+    raise NotImplementedError

@@ -1,0 +1,165 @@
+"""How `ferrule apply` goes: plan, refuse or ask, carry out, and say what came of it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from ferrule.apply.rollout import Result, Settings
+from ferrule.commands import apply, talk
+from ferrule.commands.inputs import Compiled, Wanted, compiled
+from ferrule.commands.plan import load
+from ferrule.compiler import checks, planview, views
+from ferrule.compiler.errors import listed, printable
+from ferrule.compiler.plan import Impact
+
+
+def main(
+    planned: str | None,
+    *,
+    output: str,
+    local: tuple[str, ...],
+    parallel: int,
+    yes: bool,
+    allow: tuple[str, ...],
+    adopt: tuple[str, ...],
+    batch: int,
+    settle: int,
+    confirm: int | None,
+    confirm_now: str | None,
+    revert: str | None,
+    record: str | None,
+    **inputs: object,
+) -> None:
+    """Exits 0 when all is as planned, 1 when it is as before or nothing was done."""
+    said, wanted = _wanted(planned, inputs)
+    made = compiled(wanted)
+    if not made.compilation.ok:
+        talk.diagnostics(made.compilation.diagnostics)
+        _end(views.summary(made.compilation), 1)
+    settings = Settings(batch, settle, confirm or 0)
+    doing = apply.Doing(
+        settings, talk.aloud, record, parallel, apply.passwords(made.compilation.network)
+    )
+    if revert or confirm_now:
+        _earlier(made, doing, revert=revert, confirm_now=confirm_now, local=local)
+    this = apply.planned(made, local=local, parallel=parallel, adopt=adopt)
+    _show(this, output)
+    if said is not None and (moved := listed(planview.stale(this.plan, said))) != "none":
+        _end(f"nothing was done: {moved} moved since the plan was made: plan again", 1)
+    refused = list(apply.refusals(this, allow))
+    for why in refused:
+        talk.aloud(f"refused: {why}")
+    if refused:
+        _end(f"nothing was done · {planview.summary(this.plan)}", 1)
+    if not this.plan.changes:
+        _end(planview.summary(this.plan), 0)
+    _warn(this)
+    if not yes and not _agreed(this):
+        _end("nothing was done", 1)
+    _report(this, doing)
+
+
+def _wanted(
+    planned: str | None, inputs: Mapping[str, object]
+) -> tuple[Mapping[str, object] | None, Wanted]:
+    if planned is None:
+        wanted = Wanted(**inputs)  # type: ignore[arg-type]
+        if not wanted.paths and not wanted.live:
+            raise click.UsageError("PATH..., --context, --kubeconfig or --plan FILE is needed")
+        return None, wanted
+    if inputs.get("paths"):
+        raise click.UsageError("--plan FILE is of the PATH... that it was made of")
+    try:
+        return load(planned)
+    except (OSError, ValueError) as bad:
+        raise click.ClickException(f"{planned}: {bad}") from None
+
+
+def _show(this: apply.Planned, output: str) -> None:
+    talk.diagnostics(this.plan.problems)
+    if output == "json":
+        return
+    for line in planview.text(this.plan):
+        click.echo(line)
+
+
+def _warn(this: apply.Planned) -> None:
+    waiting = apply.unwritten(this)
+    if waiting:
+        names = printable(listed(waiting))
+        talk.aloud(f"warning: not in the status of the Service, so nothing forwards to it: {names}")
+
+
+def _agreed(this: apply.Planned) -> bool:
+    worst = this.plan.worst
+    what = f"worst impact: {worst.word}" if worst is not Impact.NOTHING else "no impact"
+    answer = talk.asked(f"apply this plan ({what})?")
+    if answer is None:
+        raise click.UsageError("there is no terminal to ask on: add --yes")
+    return answer
+
+
+def _report(this: apply.Planned, doing: apply.Doing) -> NoReturn:
+    run = apply.new_run()
+    with _stoppable():
+        result = apply.carry_out(this, run, doing)
+    for line in checks.table(result.table):
+        click.echo(line)
+    _stuck(result)
+    if not result.done:
+        state = "stuck in between, see above" if result.stuck else "everything is as it was"
+        _end(f"run {run.name} failed: {result.why} · {state}", 1)
+    if doing.settings.confirm_s:
+        talk.aloud(f"keep it with: ferrule apply --confirm-now {run.name} PATH...")
+        _end(f"run {run.name} done, and goes back in {doing.settings.confirm_s} s", 0)
+    _end(f"run {run.name} done · {planview.unchanged(this.plan)}", 0)
+
+
+def _stuck(result: Result) -> None:
+    for (kind, name), (why, by_hand) in result.stuck.items():
+        talk.aloud(f"{kind} {name} could not be put back: {why}")
+        for line in by_hand:
+            talk.aloud(line)
+
+
+def _earlier(
+    made: Compiled,
+    doing: apply.Doing,
+    *,
+    revert: str | None,
+    confirm_now: str | None,
+    local: tuple[str, ...],
+) -> NoReturn:
+    """`--revert` and `--confirm-now`."""
+    name = revert or confirm_now or ""
+    act = apply.revert if revert else apply.confirm
+    result = act(made, name, doing, local=local)
+    _stuck(result)
+    word = "put back" if revert else "kept"
+    if result.done:
+        _end(f"run {name} {word}", 0)
+    _end(f"run {name}: {result.why or 'see above'}", 1)
+
+
+class _stoppable:  # noqa: N801  # reads as the statement it is
+    """SIGTERM is a Ctrl-C: everything is put back."""
+
+    def __enter__(self) -> None:
+        self._before = signal.signal(signal.SIGTERM, self._stop)
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGTERM, self._before)
+
+    @staticmethod
+    def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+
+def _end(summary: str, code: int) -> NoReturn:
+    talk.aloud(summary)
+    raise click.exceptions.Exit(code)

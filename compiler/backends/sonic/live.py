@@ -1,0 +1,54 @@
+"""Whether bgpd on a switch runs what our rows mean: frrcfgd tells nobody what FRR refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ferrule.compiler.backends.base import device_name
+from ferrule.compiler.backends.frrtext import Body, read, statements
+from ferrule.compiler.backends.sonic.bgpd import lines
+from ferrule.compiler.backends.sonic.model import OURS
+from ferrule.compiler.backends.sonic.parse import GLOBALS, Running
+
+Statement = tuple[str, ...]  # the blocks around a line, and the line
+
+
+@dataclass(frozen=True, slots=True)
+class Unlike:
+    """Lines that bgpd should have and has not, and those that it has and should not."""
+
+    missing: tuple[str, ...]
+    stale: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.stale)
+
+
+def unlike(running: Running, text: str) -> Unlike:
+    """Our rows against what bgpd runs; a line that names nothing of ours is not looked at."""
+    rows: dict[str, dict[str, object]] = {}
+    for (table, name), row in running.ours.items():
+        rows.setdefault(table, {})[name] = row.fields
+    for table in GLOBALS:
+        rows[table] = dict(running.tables.get(table, {}))
+    wanted = "\n".join(lines(rows))  # type: ignore[arg-type]
+    prefix = device_name(OURS, running.cluster)
+    should, there = ({*_ours(read(one).body, prefix)} for one in (wanted, text))
+    return Unlike(
+        tuple(sorted(" / ".join(one) for one in should - there)),
+        tuple(sorted(" / ".join(one) for one in there - should)),
+    )
+
+
+def _ours(body: Body, prefix: str, around: Statement = ()) -> Iterator[Statement]:
+    for line, inside in statements(body):
+        here = (*around, _plain(line))
+        if any(prefix in part for part in here):
+            yield here
+        yield from _ours(inside, prefix, here)
+
+
+def _plain(line: str) -> str:
+    """8.4 says `ebgp-multihop 255`, 10.3 leaves the number out."""
+    return line.removesuffix(" 255") if line.endswith("ebgp-multihop 255") else line

@@ -20,6 +20,7 @@ from ferrule.apply.held import Held
 from ferrule.apply.target import READ_S, Answer, Argv, Channel, Trouble
 
 MASK = "***"
+LOADED = "/dev/stdin"  # the last word of a command that loads a script or a patch
 PASSWORD = re.compile(r"(\bpassword\s+)(\S+)|(\"[a-z_]*password\"\s*:\s*)\"[^\"]*\"")
 
 
@@ -65,8 +66,12 @@ class _Written:
         self._channel, self._device, self._journal = channel, device, journal
 
     def run(self, argv: Argv, *, stdin: str = "", timeout_s: float = READ_S) -> Answer:
-        """As every channel; with input it is a change, else it reads."""
-        command = shlex.join(argv) + (f" <<<{stdin}" if stdin else "")
+        """As every channel; with input it is a change, else it reads.
+
+        What is loaded is ours and is kept; other input, as the record of a run, is anybody's.
+        """
+        kept = stdin if argv[-1] == LOADED else f"({len(stdin)} characters)"
+        command = shlex.join(argv) + (f" <<< {kept}" if stdin else "")
         with self._timed(command) as heard:
             answer = self._channel.run(argv, stdin=stdin, timeout_s=timeout_s)
             heard.append(_told(answer) if stdin else _counted(answer))

@@ -63,11 +63,14 @@ class Known:
 
 def pinned(text: str) -> Known:
     """The one key that a spec names: `TYPE BASE64 [comment]`; `ValueError` where it is none."""
-    type_, blob, *_ = [*text.split(), "", ""]
+    type_, encoded, *_ = [*text.split(), "", ""]
     try:
-        return Known("hostKey", "", (HostKey(type_, base64.b64decode(blob, validate=True)),))
-    except binascii.Error as bad:
-        raise ValueError("hostKey is not TYPE BASE64") from bad
+        blob = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        blob = b""
+    if blob[4 : 4 + len(type_)] != type_.encode() or not type_:  # it says its type itself
+        raise ValueError("hostKey is not TYPE BASE64")
+    return Known("hostKey", "", (HostKey(type_, blob),))
 
 
 def look_up(host: str, port: int, file: Path | None) -> Known:

@@ -7,19 +7,20 @@ import pytest
 from backends.frr_networks import end, network, node, session
 from backends.frr_steps import ALONE, PAIRS
 from backends.frr_strategies import models, surroundings
+from daemon.node_cases import NEVER
 from hypothesis import given
 
 from ferrule.compiler.backends import frr
 from ferrule.compiler.backends.base import Change
-from ferrule.compiler.backends.frr.impact import BY_MAJOR, IMPACTS, UNKNOWN, impact, place
+from ferrule.compiler.backends.frr.impact import BY_MAJOR, IMPACTS, UNKNOWN, impact, place, whole
 from ferrule.compiler.backends.frr.model import Model
 from ferrule.compiler.network import Network
 
 Effects = dict[tuple[str, ...], str]
 
 
-def lowered(whole_: Network) -> Model:
-    return frr.lower(whole_.nodes[0], whole_)
+def lowered(network_: Network) -> Model:
+    return frr.lower(network_.nodes[0], network_)
 
 
 def effects(before: Network, after: Network, version: str = "") -> Effects:
@@ -39,6 +40,16 @@ def test_every_change_has_a_row(first: Model, second: Model, around: str) -> Non
     for change in frr.diff(running, second).changes:
         block, line = place(change.path)
         assert (block, line) in IMPACTS or block == "route-map"
+
+
+@given(models(), models(), surroundings())
+def test_no_diff_yields_what_is_not_measured(first: Model, second: Model, around: str) -> None:
+    before = frr.parse(around, "prod")
+    running = frr.future(before, frr.diff(before, first))
+    changes = frr.diff(running, second).changes
+    parts = whole(changes, "add") | whole(changes, "remove")
+    alone = (one for one in changes if not {one.path[:1], one.path[:2]} & parts)
+    assert not {(place(one.path), one.op) for one in alone} & NEVER
 
 
 @given(models(), models(), surroundings())

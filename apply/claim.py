@@ -59,6 +59,17 @@ def read_record(text: str) -> Record | None:
     return None
 
 
+def doubts_of(record: Record | None) -> tuple[str, ...]:
+    """What to say of a run that is still open: it goes on, or it was cut."""
+    if record is None:
+        return ()
+    run = record.run
+    return (
+        f"run {run.name} by {run.by} has been open here since {run.since}: if it was cut,"
+        f" apply finishes it, and --revert {run.name} puts it back",
+    )
+
+
 class Claim:
     """The lock and the record on one device; `root` is what makes a command root's."""
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ferrule.apply import deadman
 from ferrule.apply.claim import Claim, Record
 from ferrule.apply.hand import Failed, Run
 from ferrule.apply.journal import Journal
@@ -35,12 +36,16 @@ MOST_SHOWN = 5
 class NodeHand:
     """A node that is locked, changed and kept or put back."""
 
-    def __init__(self, device: Device, planned: frr.Running, journal: Journal) -> None:
+    def __init__(
+        self, device: Device, planned: frr.Running, intended: frr.Running, journal: Journal
+    ) -> None:
         assert isinstance(device.facts, NodeFacts)
         self._device, self._facts, self._journal = device, device.facts, journal
-        self._planned = planned
+        self._planned, self._intended = planned, intended
         self._channel: Channel | None = None
         self._claim: Claim | None = None
+        self._deadman: deadman.Deadman | None = None
+        self._run: Run | None = None
         self._before: frr.Running | None = None
         self._now: frr.Running | None = None
         self._kept = False
@@ -62,7 +67,7 @@ class NodeHand:
             raise Trouble("moved", self._facts.name, message, "plan again")
         earlier = self._claim.record()
         text = earlier.before if earlier else write(seen.config)
-        self._before, self._now = frr.parse(text, self._facts.cluster), seen
+        self._before, self._now, self._run = frr.parse(text, self._facts.cluster), seen, run
         self._claim.open(Record(run, text))
 
     def resume(self, name: str, run: Run) -> bool:
@@ -80,13 +85,17 @@ class NodeHand:
     def _open(self) -> None:
         name = self._facts.name
         self._channel = self._journal.wrap(self._device.connect(), name)
-        self._claim = Claim(self._channel, name, self._facts.cluster, self._facts.root)
+        on_it = (self._channel, name, self._facts.cluster, self._facts.root)
+        self._claim, self._deadman = Claim(*on_it), deadman.Deadman(*on_it)
 
     def do(self, commands: Sequence[Command]) -> None:
         """As every hand."""
         assert self._now is not None
+        assert self._deadman is not None
         expected = frr.future(self._now, Diff(commands=tuple(commands)))
+        self._deadman.busy()
         self._send(tuple(commands), expected)
+        self._deadman.rest()
 
     def _send(self, commands: tuple[Command, ...], expected: frr.Running) -> None:
         answer = self._load(frr.script(commands))
@@ -123,6 +132,7 @@ class NodeHand:
                 raise self._stuck(frr.diff(self._now, self._before), bad.message) from None
         if self._kept:
             self._save()
+        self.disarm()
         self._claim.end(kept=False)
 
     def _stuck(self, diff: Diff, why: str) -> Failed:
@@ -134,6 +144,7 @@ class NodeHand:
         assert self._claim is not None
         self._kept = True  # from here on a way back must be saved too
         self._save()
+        self.disarm()
         self._claim.end(kept=True)
 
     def _save(self) -> None:
@@ -142,6 +153,29 @@ class NodeHand:
         said = answer.out + answer.err
         if answer.code or "%" in said or "[OK]" not in said:
             raise Failed(self.key, f"it cannot be saved: {printable(said.strip())}")
+
+    def arm(self, seconds: int) -> None:
+        """As every hand."""
+        assert self._deadman is not None
+        assert self._run is not None
+        assert self._before is not None
+        before, after = self._before, self._intended
+        plan = deadman.of_node(before, after, self._facts.vtysh[len(self._facts.root) :])
+        self._deadman.arm(self._run.name, seconds, plan)
+
+    def disarm(self) -> None:
+        """As every hand."""
+        if self._deadman is not None:
+            self._deadman.disarm()
+
+    def is_armed(self, run: str) -> bool:
+        """Whether it will put itself back what this run has changed."""
+        return self._deadman is not None and self._deadman.armed() == run
+
+    def fate(self) -> str:
+        """What its timer did."""
+        said = self._deadman.fired() if self._deadman else ""
+        return printable(said.strip()) or "its timer was never started, or has put it back"
 
     def close(self) -> None:
         """As every hand."""

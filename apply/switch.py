@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ferrule.apply import vtysh
+from ferrule.apply.claim import doubts_of, read_record, record_path
 from ferrule.apply.target import SUDO, Answer, Argv, Channel, Trouble, failure, first_line
 from ferrule.compiler.backends import sonic
 from ferrule.compiler.errors import listed, quoted
@@ -60,8 +61,10 @@ class Switch:
 
     def read(self) -> Observed:
         """Ask everything; `Trouble` where it is another device, or one we cannot work with."""
-        commands = (VERSION, *map(self.root, (CONFIG_DB, SAVED, FRRCFGD, BGPD, OTHERS)), ASICS)
-        version, config, saved, frrcfgd, bgpd, others, asics = self.channel.ask(*commands)
+        note = ("cat", record_path(self.facts.cluster))
+        asked = map(self.root, (CONFIG_DB, SAVED, FRRCFGD, BGPD, OTHERS, note))
+        answers = self.channel.ask(VERSION, ASICS, *asked)
+        version, asics, config, saved, frrcfgd, bgpd, others, noted = answers
         name = self.facts.name
         for argv, answer in ((VERSION, version), (self.root(CONFIG_DB), config)):
             if answer.code:
@@ -80,7 +83,7 @@ class Switch:
             version.out.strip(),
             running,
             vtysh.state(name, shown),
-            tuple(_unsaved(running, saved)),
+            (*_unsaved(running, saved), *doubts_of(read_record(noted.out))),
             addresses,
             shown.config,
         )

@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from itertools import groupby
 
+from ferrule.apply import deadman
 from ferrule.apply.claim import Claim, Record
 from ferrule.apply.hand import Failed, Run
 from ferrule.apply.journal import Journal
@@ -23,7 +24,7 @@ from ferrule.apply.vtysh import CONFIG, asking, read_shown
 from ferrule.compiler.backends import sonic
 from ferrule.compiler.backends.base import Command, Diff
 from ferrule.compiler.backends.sonic.parse import GLOBALS
-from ferrule.compiler.errors import has_errors, listed
+from ferrule.compiler.errors import has_errors, listed, printable
 from ferrule.compiler.observed import Key, Observed
 
 APPLY = ("config", "apply-patch", "/dev/stdin")
@@ -47,6 +48,7 @@ class SwitchHand:
         self._planned, self._managed = planned, managed
         self._channel: Channel | None = None
         self._claim: Claim | None = None
+        self._deadman: deadman.Deadman | None = None
         self._run: Run | None = None
         self._before: sonic.Running | None = None
         self._now: sonic.Running | None = None
@@ -89,12 +91,16 @@ class SwitchHand:
     def _open(self) -> None:
         name = self._facts.name
         self._channel = self._journal.wrap(self._device.connect(), name)
-        self._claim = Claim(self._channel, name, self._facts.cluster, self._facts.root)
+        on_it = (self._channel, name, self._facts.cluster, self._facts.root)
+        self._claim, self._deadman = Claim(*on_it), deadman.Deadman(*on_it)
 
     def do(self, commands: Sequence[Command]) -> None:
         """As every hand."""
+        assert self._deadman is not None
+        self._deadman.busy()
         for _, patch in groupby(commands, key=lambda one: one.phase):
             self._patch(tuple(patch))
+        self._deadman.rest()
 
     def _patch(self, commands: tuple[Command, ...]) -> None:
         assert self._now is not None
@@ -152,6 +158,7 @@ class SwitchHand:
                 raise self._stuck(left, bad.message) from None
         if self._kept:
             self._must(SAVE)
+        self.disarm()
         self._claim.end(kept=False)
 
     def _stuck(self, diff: Diff, why: str) -> Failed:
@@ -165,6 +172,7 @@ class SwitchHand:
         assert self._claim is not None
         self._kept = True  # from here on a way back must be saved too
         self._must(SAVE)
+        self.disarm()
         self._claim.end(kept=True)
         self._drop_checkpoints()
 
@@ -178,6 +186,28 @@ class SwitchHand:
         ours = sorted(one for one in names if one.startswith("ferrule-"))
         for name in ours[:-CHECKPOINTS]:
             self._config(("config", "delete-checkpoint", name), "", LEAST_S)
+
+    def arm(self, seconds: int) -> None:
+        """As every hand."""
+        assert self._deadman is not None
+        assert self._run is not None
+        assert self._before is not None
+        plan = deadman.of_switch(_text(self._before), self._facts.cluster)
+        self._deadman.arm(self._run.name, seconds, plan)
+
+    def disarm(self) -> None:
+        """As every hand."""
+        if self._deadman is not None:
+            self._deadman.disarm()
+
+    def is_armed(self, run: str) -> bool:
+        """Whether it will put itself back what this run has changed."""
+        return self._deadman is not None and self._deadman.armed() == run
+
+    def fate(self) -> str:
+        """What its timer did."""
+        said = self._deadman.fired() if self._deadman else ""
+        return printable(said.strip()) or "its timer was never started, or has put it back"
 
     def close(self) -> None:
         """As every hand."""

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_interface
 
+from ferrule.apply.claim import doubts_of, read_record, record_path
 from ferrule.apply.target import (
     SUDO,
     Answer,
@@ -69,18 +70,21 @@ class Node:
 
     def read(self) -> Observed:
         """Ask everything in one round trip; `Trouble` where it is not the node that is meant."""
-        facts = self.facts
-        shown = show(self.channel, facts.name, facts.vtysh, CONFIG, INTERFACES, NEIGHBORS, BFD)
+        facts, asked = self.facts, (CONFIG, INTERFACES, NEIGHBORS, BFD)
+        argv = asking(facts.vtysh, *asked)
+        answer, noted = self.channel.ask(argv, (*facts.root, "cat", record_path(facts.cluster)))
+        shown, record = read_shown(facts.name, argv, answer, *asked), read_record(noted.out)
         addresses = own_addresses(shown.documents[INTERFACES])
         check_addresses(facts.name, addresses, facts.addresses, facts.internal)
-        running = frr.parse(shown.config, facts.cluster, facts.intended, open_run=facts.open_run)
+        open_run = facts.open_run or record is not None
+        running = frr.parse(shown.config, facts.cluster, facts.intended, open_run=open_run)
         return Observed(
             facts.name,
             "node",
             running.config.version,
             running,
             state(facts.name, shown),
-            tuple(_doubts(facts, running.config.version)),
+            (*_doubts(facts, running.config.version), *doubts_of(record)),
             addresses,
         )
 

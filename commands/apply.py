@@ -24,6 +24,7 @@ from ferrule.apply.target import Trouble
 from ferrule.commands.inputs import Compiled
 from ferrule.commands.plan import Survey, look
 from ferrule.compiler.backends import frr, sonic
+from ferrule.compiler.compare import intentions
 from ferrule.compiler.network import Network
 from ferrule.compiler.observed import Key, Observed
 from ferrule.compiler.plan import DevicePlan, Impact, Plan
@@ -57,6 +58,7 @@ def planned(
         unread=compiled.missing,
         doubts=seen.doubts,
         adopt=adopt,
+        intended=seen.intended,
     )
     return Planned(compiled, seen, plan)
 
@@ -137,7 +139,8 @@ def carry_out(planned: Planned, run: Run, doing: Doing) -> Result:
 def _hand(device: Device, plan: DevicePlan, journal: Journal, *, managed: bool) -> Hand:
     running = plan.running
     if isinstance(running, frr.Running):
-        return NodeHand(device, running, journal)
+        assert isinstance(plan.intended, frr.Running)
+        return NodeHand(device, running, plan.intended, journal)
     assert isinstance(running, sonic.Running)
     return SwitchHand(device, running, journal, managed=managed)
 
@@ -145,7 +148,8 @@ def _hand(device: Device, plan: DevicePlan, journal: Journal, *, managed: bool) 
 def _resuming(device: Device, journal: Journal, managed: Collection[str]) -> NodeHand | SwitchHand:
     """A hand for a device of which nothing was planned."""
     if device.key[0] == "node":
-        return NodeHand(device, frr.parse("", ""), journal)
+        nothing = frr.parse("", "")
+        return NodeHand(device, nothing, nothing, journal)
     name = device.key[1]
     return SwitchHand(device, sonic.parse({}, ""), journal, managed=name in managed)
 
@@ -180,30 +184,52 @@ def passwords(network: Network) -> tuple[str, ...]:
 
 def revert(compiled: Compiled, name: str, doing: Doing, *, local: Collection[str]) -> Result:
     """Put back what an earlier run changed, on every device that has a record of it."""
-    result, run = Result(), new_run()
-    managed = {one.name for one in compiled.compilation.network.switches if one.managed_globals}
-    devices = reach(compiled.compilation, local=local).devices
+
+    def back(hand: NodeHand | SwitchHand) -> None:
+        hand.undo()
+        doing.tell(f"  {' '.join(hand.key)}: as before run {name}")
+
+    return _each(compiled, name, doing, local, back)
+
+
+def confirm(compiled: Compiled, name: str, doing: Doing, *, local: Collection[str]) -> Result:
+    """Keep what a run with a confirm has changed, before its devices put themselves back."""
+
+    def keep(hand: NodeHand | SwitchHand) -> None:
+        if not hand.is_armed(name):
+            raise Failed(hand.key, f"it is not waiting to be confirmed: {hand.fate()}")
+        hand.disarm()
+        hand.keep()
+        doing.tell(f"  {' '.join(hand.key)}: kept")
+
+    return _each(compiled, name, doing, local, keep)
+
+
+def _each(
+    compiled: Compiled,
+    name: str,
+    doing: Doing,
+    local: Collection[str],
+    act: Callable[[NodeHand | SwitchHand], None],
+) -> Result:
+    """Do something on every device that has a record of a run: nodes first."""
+    result, run, met = Result(), new_run(), 0
+    network = compiled.compilation.network
+    managed = {one.name for one in network.switches if one.managed_globals}
+    ways = reach(compiled.compilation, local=local, intended=intentions(network))
     with _stream(doing.record) as stream:
         journal = Journal(run.name, stream, doing.secrets)
-        for device in devices:
+        for device in ways.devices:
             hand = _resuming(device, journal, managed)
             try:
                 if hand.resume(name, run):
-                    hand.undo()
-                    hand.disarm()
-                    result.done = True
-                    doing.tell(f"  {' '.join(hand.key)}: as before run {name}")
+                    met += 1
+                    act(hand)
             except (Trouble, Failed) as bad:
                 by_hand = bad.by_hand if isinstance(bad, Failed) else ()
                 result.stuck[hand.key] = (said(bad), by_hand)
             finally:
                 hand.close()
-    if not result.done and not result.stuck:
-        result.why = f"no device has a record of run {name}"
-    result.done = result.done and not result.stuck
+    result.done = met > 0 and not result.stuck
+    result.why = "" if met or result.stuck else f"no device has a record of run {name}"
     return result
-
-
-def confirm(compiled: Compiled, name: str, doing: Doing, *, local: Collection[str]) -> Result:
-    """Keep what a run with a confirm has changed."""
-    raise NotImplementedError

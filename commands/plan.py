@@ -16,6 +16,8 @@ from ferrule.apply.reach import Device, reach
 from ferrule.apply.survey import Outcome, Progress, survey
 from ferrule.apply.target import Trouble
 from ferrule.commands.inputs import Compiled, Wanted
+from ferrule.compiler.backends import frr
+from ferrule.compiler.compare import intentions
 from ferrule.compiler.errors import Diagnostic
 from ferrule.compiler.network import without_secrets
 from ferrule.compiler.observed import Key, Observed
@@ -37,6 +39,7 @@ class Survey:
     found: Found
     devices: tuple[Device, ...] = field(default=(), repr=False)
     doubts: tuple[Diagnostic, ...] = ()
+    intended: Mapping[str, frr.Running] = field(default_factory=dict, repr=False)
 
 
 def against(compiled: Compiled, directory: str) -> Plan:
@@ -56,12 +59,19 @@ def against(compiled: Compiled, directory: str) -> Plan:
 def live(compiled: Compiled, *, local: Collection[str], parallel: int) -> Plan:
     """The plan against what all devices run."""
     seen = look(compiled, local=local, parallel=parallel)
-    return make_plan(compiled.compilation, seen.found, unread=compiled.missing, doubts=seen.doubts)
+    return make_plan(
+        compiled.compilation,
+        seen.found,
+        unread=compiled.missing,
+        doubts=seen.doubts,
+        intended=seen.intended,
+    )
 
 
 def look(compiled: Compiled, *, local: Collection[str], parallel: int) -> Survey:
     """Every device of the network, as far as it can be reached."""
-    ways = reach(compiled.compilation, local=local)
+    intended = intentions(compiled.compilation.network)
+    ways = reach(compiled.compilation, local=local, intended=intended)
     with _progress(len(ways.devices)) as progress:
         outcomes = survey(ways.devices, parallel=parallel, progress=progress)
     places = {one.key: one.origin.place() for one in ways.devices}
@@ -71,7 +81,7 @@ def look(compiled: Compiled, *, local: Collection[str], parallel: int) -> Survey
     }
     errors = {key: one for key, one in ways.unreached.items() if one.severity == "error"}
     doubts = tuple(one for one in ways.unreached.values() if one.severity != "error")
-    return Survey({**found, **errors}, ways.devices, doubts)
+    return Survey({**found, **errors}, ways.devices, doubts, intended)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 
@@ -48,15 +48,30 @@ class ComparedSwitch:
     after: Accepting
 
 
+def intentions(network: Network) -> dict[str, frr.Running]:
+    """What every node is to run, read back as it would be from the node."""
+    shared = Shared(network)
+    return {
+        node.name: frr.intend(frr.lower(node, network, shared), network.cluster)
+        for node in network.nodes
+    }
+
+
 def compare_node(
-    node: Node, network: Network, shared: Shared, seen: Observed, held: str = ""
+    node: Node,
+    network: Network,
+    shared: Shared,
+    seen: Observed,
+    intended: frr.Running | None = None,
+    held: str = "",
+    adopt: Collection[str] = (),
 ) -> ComparedNode:
     """The difference on a node; `held` is why nothing may be removed."""
     running = seen.running
     assert isinstance(running, frr.Running)
     model = frr.lower(node, network, shared)
-    intended = frr.intend(model, network.cluster)
-    diff = frr.diff(running, model)
+    intended = intended or frr.intend(model, network.cluster)
+    diff = frr.diff(running, model, adopt=adopt)
     if held:
         diff = _additive(frr, running, diff)
     before = after = frr.told(running)

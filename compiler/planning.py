@@ -40,16 +40,18 @@ def make_plan(
     vanished: Collection[str] = (),
     doubts: Collection[Diagnostic] = (),
     adopt: Collection[str] = (),
+    intended: Mapping[str, frr.Running] | None = None,
 ) -> Plan:
     """The plan for every device in `found`.
 
     `unread` are kinds of objects that the input should have and has not; `owners` say which node
     answered for an address on layer 2 before, where that is known. `vanished` are devices that
-    were known before and are no part of the network any more.
+    were known before and are no part of the network any more; `adopt` names what exists there and
+    is handed over. `intended` is what `intentions` makes of the network, where that is known.
     """
     inputs, network = compilation.inputs, compilation.network
     held = held_back(unread if inputs.nodes else {*unread, "Node"})
-    nodes = _nodes(network, found, held)
+    nodes = _nodes(network, found, intended or {}, held, adopt)
     ends = links(inputs, network, nodes)
     switches = _switches(network, found, nodes, ends, held)
     heard = tables(ends, nodes, switches)
@@ -81,10 +83,16 @@ def held_back(unread: Collection[str]) -> str:
     return f"nothing is removed: the input has no {listed(sorted(unread))}"
 
 
-def _nodes(network: Network, found: Found, held: str) -> dict[str, ComparedNode]:
+def _nodes(
+    network: Network,
+    found: Found,
+    intended: Mapping[str, frr.Running],
+    held: str,
+    adopt: Collection[str],
+) -> dict[str, ComparedNode]:
     shared = Shared(network)
     return {
-        node.name: compare_node(node, network, shared, seen, held)
+        node.name: compare_node(node, network, shared, seen, intended.get(node.name), held, adopt)
         for node in network.nodes
         if isinstance(seen := found.get(("node", node.name)), Observed)
     }

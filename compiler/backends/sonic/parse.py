@@ -21,7 +21,7 @@ RowId = tuple[str, str]  # table, and key as CONFIG_DB writes it
 GLOBALS = ("BGP_GLOBALS", "BGP_GLOBALS_AF")
 
 # Where the key of a row holds its name, or else which field names the peer group it belongs to.
-_NAME = {
+NAMED = {
     table: next(
         index for index, part in enumerate(known.key) if part in ("name", "peer_group_name")
     )
@@ -77,9 +77,9 @@ def parse(running: str | Mapping[str, object], cluster: str) -> Running:
 
 
 def _is_ours(table: str, name: str, fields: Fields, prefix: str) -> bool:
-    if table in _NAME:
+    if table in NAMED:
         parts = name.split("|")
-        return len(parts) > _NAME[table] and parts[_NAME[table]].startswith(prefix)
+        return len(parts) > NAMED[table] and parts[NAMED[table]].startswith(prefix)
     if table in _GROUP:
         group = fields.get(_GROUP[table])
         return isinstance(group, str) and group.startswith(prefix) and name.count("|") == 1

@@ -1,0 +1,127 @@
+"""The timer of `apply --confirm`: a process on the device itself that puts it back.
+
+It is started before the first change and needs nobody afterwards, so it also works when our change
+has cut the way to the device. It does nothing when it was disarmed, and nothing when what is ours
+is no longer what we left there: then somebody has changed it since, and knows why.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ferrule.apply.claim import DIRECTORY, WRITE
+from ferrule.apply.target import Argv, Channel, failure
+from ferrule.compiler.backends import frr
+from ferrule.compiler.backends.base import device_name
+from ferrule.compiler.backends.sonic.model import OURS
+from ferrule.compiler.backends.sonic.parse import NAMED
+
+BUSY = "busy"  # in the middle of a change: whatever is there, it is to be put back
+
+# All that differs comes as an argument or in a file; nothing is written into these texts.
+START = 'setsid sh -c "$@" </dev/null >/dev/null 2>&1 & echo started'
+WATCH = """\
+d=$1 run=$2 stamp=$4 restore=$5; sleep "$3"; shift 5
+[ "$(cat "$d/armed" 2>/dev/null)" = "$run" ] || exit 0
+was=$(cat "$d/state")
+if [ "$was" = busy ] || [ "$(sh -c "$stamp" sh "$d" "$@")" = "$was" ]; then
+  sh -c "$restore" sh "$d" "$@" >"$d/fired" 2>&1
+  rm -f "$d/../run.json"
+else
+  echo "not put back: what is ours has been changed since" >"$d/fired"
+fi
+rm -f "$d/armed"
+"""
+KEEP_STAMP = 'd=$1 stamp=$2; shift 2; sh -c "$stamp" sh "$d" "$@" >"$d/state"'
+ON_NODE = (
+    'd=$1; shift; "$@" -c "show running-config" | grep -F -f "$d/patterns" | sha256sum',
+    'd=$1; shift; "$@" -f "$d/inverse"',
+)
+ON_SWITCH = (
+    'python3 "$1/onswitch.py" stamp "$1/before.json"',
+    'python3 "$1/onswitch.py" restore "$1/before.json"',
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a device needs to put itself back: files, how to tell that it changed, and how to."""
+
+    files: Mapping[str, str]
+    stamp: str
+    restore: str
+    words: tuple[str, ...] = ()
+
+
+def of_node(before: frr.Running, after: frr.Running, vtysh: Argv) -> Plan:
+    """By vtysh, which as root needs no sudo; `after` is what the run will have made of it."""
+    inverse = frr.script(frr.diff(after, before).commands)
+    return Plan(
+        {"inverse": inverse, "patterns": "".join(f"{one}\n" for one in _marks(before, after))},
+        *ON_NODE,
+        tuple(vtysh),
+    )
+
+
+def _marks(*states: frr.Running) -> Iterator[str]:
+    """Words that lines of ours have: our names, and our neighbors'."""
+    yield device_name("ferrule-", states[0].cluster)
+    names = {n for one in states for of in one.instances.values() for n in of.neighbors}
+    yield from (f"neighbor {name} " for name in sorted(names))
+
+
+def of_switch(before: str, cluster: str) -> Plan:
+    """By the switch's own Python; `before` are the rows of ours as JSON."""
+    said = {"prefix": device_name(OURS, cluster), "named": NAMED, "tables": json.loads(before)}
+    program = Path(__file__).with_name("onswitch.py").read_text()
+    return Plan({"onswitch.py": program, "before.json": json.dumps(said)}, *ON_SWITCH)
+
+
+class Deadman:
+    """The timer on one device; `root` is what makes a command root's."""
+
+    def __init__(self, channel: Channel, device: str, cluster: str, root: Argv) -> None:
+        self._channel, self._device, self._root = channel, device, tuple(root)
+        self._directory = f"{DIRECTORY}/{cluster}/confirm"
+        self._plan: Plan | None = None
+
+    def arm(self, run: str, seconds: int, plan: Plan) -> None:
+        """Start it; from now on the device puts itself back in so many seconds."""
+        self._plan = plan
+        for name, text in {**plan.files, "state": BUSY, "armed": run}.items():
+            self._do(("sh", "-c", WRITE, "sh", self._directory, name), text)
+        watch = (WATCH, "sh", self._directory, run, str(seconds), plan.stamp, plan.restore)
+        self._do(("sh", "-c", START, "sh", *watch, *plan.words))
+
+    def busy(self) -> None:
+        """A change begins: should we vanish in it, whatever is there is put back."""
+        if self._plan is not None:
+            self._do(("sh", "-c", WRITE, "sh", self._directory, "state"), BUSY)
+
+    def rest(self) -> None:
+        """A change has ended: from now on nobody's later change is undone."""
+        if self._plan is not None:
+            argv = ("sh", "-c", KEEP_STAMP, "sh", self._directory, self._plan.stamp)
+            self._do((*argv, *self._plan.words))
+
+    def disarm(self) -> None:
+        """Nothing happens by itself any more."""
+        self._do(("rm", "-f", f"{self._directory}/armed"))
+        self._plan = None
+
+    def armed(self) -> str:
+        """The run it is armed for, or nothing."""
+        return self._channel.run((*self._root, "cat", f"{self._directory}/armed")).out.strip()
+
+    def fired(self) -> str:
+        """What it said when it put the device back, or did not."""
+        return self._channel.run((*self._root, "cat", f"{self._directory}/fired")).out.strip()
+
+    def _do(self, argv: Iterable[str], stdin: str = "") -> None:
+        whole = (*self._root, *argv)
+        answer = self._channel.run(whole, stdin=stdin)
+        if answer.code:
+            raise failure(self._device, whole, answer)

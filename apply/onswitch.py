@@ -1,0 +1,107 @@
+"""Runs on a SONiC switch, by the switch's own Python and with nothing but its standard library.
+
+`stamp FILE` prints a digest of one cluster's rows in CONFIG_DB; `restore FILE` makes them again
+what the file says they were. It is what the timer of `apply --confirm` calls when nobody else can:
+it compares for itself, so it works from whatever state a cut connection left behind. SONiC's
+updater orders what is in one patch; what FRR does not change in place goes by a patch before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+
+READ = ["sonic-cfggen", "-d", "--print-data"]
+APPLY = ["config", "apply-patch", "/dev/stdin"]
+GROUPS = {"BGP_NEIGHBOR": "peer_group_name", "BGP_GLOBALS_LISTEN_PREFIX": "peer_group"}
+
+Fields = dict[str, object]
+Rows = dict[tuple[str, str], Fields]
+
+
+def rows_of(tables: dict[str, dict[str, Fields]], prefix: str, named: dict[str, int]) -> Rows:
+    """A cluster's rows: by their name, which `named` finds in the key, or by their group."""
+    found: Rows = {}
+    for table, rows in tables.items():
+        for key, fields in rows.items() if isinstance(rows, dict) else ():
+            parts = key.split("|")
+            at = named.get(table)
+            name = parts[at] if at is not None and at < len(parts) else ""
+            group = str(fields.get(GROUPS[table], "")) if table in GROUPS else ""
+            if name.startswith(prefix) or group.startswith(prefix):
+                found[table, key] = fields
+    return found
+
+
+def patches(now: Rows, before: Rows, sizes: dict[str, int]) -> list[list[dict[str, object]]]:
+    """At most three: what must go first, all the rest, and empty groups.
+
+    A peer group that is removed with its fields leaves them in frrcfgd's mind, which does not send
+    them to FRR when the group comes back: so they go first.
+    """
+    moved = {
+        row for row in now.keys() & before.keys() if row[0] in GROUPS and now[row] != before[row]
+    }
+    gone = {row for row in now if row not in before}
+    groups = {row for row in gone if row[0] == "BGP_PEER_GROUP"}
+    there = {row: fields for row, fields in now.items() if row not in moved}
+    rest = [
+        operation("replace" if row in there else "add", row, fields)
+        for row, fields in sorted(before.items())
+        if there.get(row) != fields
+    ]
+    rest += [operation("replace", row, {}) for row in sorted(groups) if now[row]]
+    first = removals(moved, set(), sizes)
+    added = {row[0] for row in before if row not in there}
+    rest += removals(gone - groups, added, sizes)
+    return [one for one in (first, rest, removals(groups, set(), sizes)) if one]
+
+
+def removals(
+    rows: set[tuple[str, str]], added: set[str], sizes: dict[str, int]
+) -> list[dict[str, object]]:
+    """Rows that go; an empty table is refused, so the table goes instead of its last row."""
+    made: list[dict[str, object]] = []
+    for table in sorted({table for table, _ in rows}):
+        mine = sorted(row for row in rows if row[0] == table)
+        sizes[table] = sizes.get(table, 0) - len(mine)
+        if sizes[table] > 0 or table in added:
+            made += [operation("remove", row) for row in mine]
+        else:
+            made.append({"op": "remove", "path": f"/{table}"})
+    return made
+
+
+def operation(op: str, row: tuple[str, str], fields: Fields | None = None) -> dict[str, object]:
+    """One operation of RFC 6902; `/` in a key is escaped as RFC 6901 says."""
+    table, key = row
+    made: dict[str, object] = {
+        "op": op,
+        "path": f"/{table}/{key.replace('~', '~0').replace('/', '~1')}",
+    }
+    return made if fields is None else {**made, "value": fields}
+
+
+def main(verb: str, file: str) -> int:
+    """0 when it is done."""
+    with open(file) as stream:  # noqa: PTH123  # as the oldest Python there knows it
+        said = json.load(stream)
+    tables = json.loads(subprocess.run(READ, check=True, stdout=subprocess.PIPE).stdout)  # noqa: S603
+    now = rows_of(tables, said["prefix"], said["named"])
+    if verb == "stamp":
+        text = json.dumps(sorted((*row, fields) for row, fields in now.items()), sort_keys=True)
+        sys.stdout.write(hashlib.sha256(text.encode()).hexdigest() + "\n")
+        return 0
+    before = rows_of(said["tables"], said["prefix"], said["named"])
+    sizes = {table: len(rows) for table, rows in tables.items()}
+    code = 0
+    for patch in patches(now, before, sizes):
+        done = subprocess.run(APPLY, input=json.dumps(patch).encode(), check=False)  # noqa: S603
+        code = code or done.returncode
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

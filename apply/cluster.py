@@ -61,7 +61,8 @@ def write_status(
     """Say in the cluster that these addresses, in their order, are the Service's.
 
     No addresses: it has none any more. `holder` is who leads the controllers of ours, if anyone
-    does: statuses are then not for us to write. Raises `Trouble`, and the Service is as it was.
+    does: statuses are then not for us to write. Raises `Trouble`: nothing was written, or, after
+    `cluster-unreachable`, that is not known.
     """
     if holder:
         help = "leave it to the controller, or stop that first"

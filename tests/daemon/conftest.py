@@ -8,8 +8,11 @@ from typing import NoReturn
 import pytest
 
 from daemon.flavour import Flavour
+from daemon.kube import Plane, start
+from daemon.kube_world import populate, with_our_kinds
 from daemon.lab import Lab
 from daemon.need import refuse, require_flavours
+from ferrule.observe.cluster import Snapshot, load
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +49,30 @@ def _interrupted_when_cancelled() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, interrupt)
     yield
     signal.signal(signal.SIGTERM, before)
+
+
+# A Kubernetes API server, one for the session.
+
+
+@pytest.fixture(scope="session")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
+    """A control plane that knows our kinds, and users who may do nothing."""
+    plane = start(tmp_path_factory.mktemp("kube"), users=("reader", "partial", "nobody"))
+    try:
+        with_our_kinds(plane)
+        yield plane
+    finally:
+        plane.stop()
+
+
+@pytest.fixture(scope="session")
+def bare(plane: Plane) -> Snapshot:
+    """What is read of it before there is anything in it."""
+    return load(str(plane.kubeconfig))
+
+
+@pytest.fixture(scope="session")
+def cluster(plane: Plane, bare: Snapshot) -> Plane:  # noqa: ARG001  # bare is before
+    """The same with a small cluster in it."""
+    populate(plane)
+    return plane

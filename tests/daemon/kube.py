@@ -1,17 +1,21 @@
 """A real Kubernetes API server for tests: etcd, API server and controllers, without kubelets.
 
 `tests/kube/start` builds the programs with Go, once, into a cache: `start --dir D --controllers`
-leaves an admin kubeconfig (JSON) in D, `start --stop D` ends what it started. A test writes itself
-what kubelets would: the status of Nodes and Pods. EndpointSlices then come from the controller.
+leaves a kubeconfig (JSON) of the admin in D, and one of each other user, `start --stop D` ends what
+it started. A test writes itself what kubelets would: the status of Nodes and Pods. EndpointSlices
+then come from the controller. RBAC is on: another user may do nothing until a test allows it.
 """
 
 import http.client
 import json
 import os
 import re
+import select
 import shutil
+import signal
 import ssl
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -35,13 +39,24 @@ class Plane:
         self.directory = directory
         self.kubeconfig = directory / "kubeconfig"
         self._resources: dict[tuple[str, str], tuple[str, bool]] = {}
+        self._restarted: list[subprocess.Popen[bytes]] = []
+
+    def kubeconfig_of(self, user: str) -> Path:
+        """The kubeconfig of another user than the admin."""
+        return self.directory / f"kubeconfig-{user}"
+
+    @cached_property
+    def server(self) -> str:
+        """The URL of the API server."""
+        config = json.loads(self.kubeconfig.read_text())
+        return str(config["clusters"][0]["cluster"]["server"])
 
     @cached_property
     def _access(self) -> tuple[str, ssl.SSLContext, str]:
         config = json.loads(self.kubeconfig.read_text())
         cluster = config["clusters"][0]["cluster"]
         context = ssl.create_default_context(cafile=cluster["certificate-authority"])
-        return urlsplit(cluster["server"]).netloc, context, config["users"][0]["user"]["token"]
+        return urlsplit(self.server).netloc, context, config["users"][0]["user"]["token"]
 
     def ask(self, method: str, path: str, body: object = None, form: str = "json") -> Any:
         """One request; an answer that is an error is raised with the server's words."""
@@ -51,12 +66,12 @@ class Plane:
         try:
             server.request(method, path, None if body is None else json.dumps(body), headers)
             answer = server.getresponse()
-            content = json.loads(answer.read())
+            content = answer.read()
         finally:
             server.close()
-        if answer.status >= http.HTTPStatus.BAD_REQUEST:
-            raise RuntimeError(f"{method} {path}: {answer.status} {content['message']}")
-        return content
+        if answer.status >= http.HTTPStatus.BAD_REQUEST:  # a Status, or `404 page not found`
+            raise RuntimeError(f"{method} {path}: {answer.status} {content.decode()}")
+        return json.loads(content)
 
     def apply(self, one: Object, part: str = "", *, dry_run: bool = False) -> None:
         """Server-side apply, of a subresource too; a field that the server does not know fails."""
@@ -72,9 +87,62 @@ class Plane:
         found = self.ask("GET", self._path(api_version, kind, None))["items"]
         return [{"apiVersion": api_version, "kind": kind, **one} for one in found]
 
+    def allow(self, user: str, rules: Sequence[Object], namespace: str = "") -> None:
+        """Give a user a role: everywhere, or in one namespace."""
+        cluster = "" if namespace else "Cluster"
+        group, name = "rbac.authorization.k8s.io", f"{user}{namespace and '-' + namespace}"
+        meta = {"name": name, **({"namespace": namespace} if namespace else {})}
+        role = {"apiVersion": f"{group}/v1", "kind": f"{cluster}Role", "metadata": meta}
+        self.apply({**role, "rules": rules})
+        binding = {**role, "kind": f"{cluster}RoleBinding"}
+        subjects = [{"kind": "User", "apiGroup": group, "name": user}]
+        given = {"apiGroup": group, "kind": role["kind"], "name": name}
+        self.apply({**binding, "subjects": subjects, "roleRef": given})
+
+    def kill_api_server(self) -> list[str]:
+        """End the API server without a word; the command that starts it again."""
+        pid, command = self._api_server()
+        process = os.pidfd_open(pid)
+        signal.pidfd_send_signal(process, signal.SIGKILL)
+        ended, _, _ = select.select([process], [], [], 20)
+        os.close(process)
+        assert ended  # its port is free again
+        return command
+
+    def start_api_server(self, command: Sequence[str]) -> None:
+        """Start it again, without waiting until it is ready; `stop` ends this one too."""
+        with (self.directory / "kube-apiserver.log").open("ab") as log:
+            process = subprocess.Popen(  # noqa: S603
+                command, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        self._restarted.append(process)
+        with (self.directory / "pids").open("a") as pids:
+            pids.write(f"{process.pid} kube-apiserver\n")
+
+    def forget(self) -> None:
+        """Make etcd forget what was before this moment: lists of then cannot be continued."""
+        _, command = self._api_server()
+        option = next(one for one in command if one.startswith("--etcd-servers="))
+        etcd = http.client.HTTPConnection(urlsplit(option.partition("=")[2]).netloc, timeout=20)
+        try:
+            etcd.request("POST", "/v3/kv/range", json.dumps({"key": "AA=="}))
+            now = json.loads(etcd.getresponse().read())["header"]["revision"]
+            etcd.request("POST", "/v3/kv/compaction", json.dumps({"revision": now}))
+            assert etcd.getresponse().status == http.HTTPStatus.OK
+        finally:
+            etcd.close()
+
+    def _api_server(self) -> tuple[int, list[str]]:
+        """Its process, and the command that it was started with."""
+        lines = (self.directory / "pids").read_text().splitlines()
+        pids = [line.split()[0] for line in lines if line.endswith(" kube-apiserver")]
+        return int(pids[-1]), Path(f"/proc/{pids[-1]}/cmdline").read_text().split("\0")[:-1]
+
     def stop(self) -> None:
         """End every process and remove etcd's data."""
         execute([str(START), "--stop", str(self.directory)])
+        for process in self._restarted:
+            process.wait()
 
     def _path(self, api_version: str, kind: str, namespace: str | None) -> str:
         """The path of a kind; of one in a namespace, where it lies in namespaces."""
@@ -92,12 +160,13 @@ class Plane:
         )
 
 
-def start(directory: Path) -> Plane:
+def start(directory: Path, users: Sequence[str] = ()) -> Plane:
     """A control plane in `directory`, or the end of the test that asks for one."""
     if "KUBEBUILDER_ASSETS" not in os.environ and not _go_builds_it():
         pytest.skip(f"no Go {'.'.join(map(str, OLDEST_GO))} to build one with: {UNTESTED}")
     plane = Plane(directory)
-    answer = execute([str(START), "--dir", str(directory), "--controllers"])
+    tokens = [f"--token={user}" for user in users]
+    answer = execute([str(START), "--dir", str(directory), "--controllers", *tokens])
     if answer.returncode:
         pytest.fail(f"{answer.stdout.strip()[-500:]}: {UNTESTED}", pytrace=False)
     return plane

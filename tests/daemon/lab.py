@@ -88,18 +88,23 @@ class Lab:
         Interfaces are eth0, eth1… in the order of `links`; a segment exists from its first
         mention on. Raises `RuntimeError` when FRR does not take all of `config` silently.
         """
-        namespace = f"{self.name}-{name}"
-        self._add_namespace(namespace)
-        ports = {
-            segment: self._connect(namespace, f"eth{index}", segment, addresses)
-            for index, (segment, addresses) in enumerate(links.items())
-        }
+        namespace, ports = self.host(name, links)
         router = Router(namespace, self._flavours[flavour])
         self._stack.enter_context(router.running())
         if config and not (answer := router.load(config)).ok:
             raise RuntimeError(f"{name}: exit code {answer.code}: " + "\n".join(answer.lines))
         self.devices[name] = Device(name, router, ports, self.name)
         return self.devices[name]
+
+    def host(self, name: str, links: Mapping[str, Sequence[str]]) -> tuple[str, dict[str, str]]:
+        """A namespace on these segments, nothing in it: its name, and its bridge ports."""
+        namespace = f"{self.name}-{name}"
+        self._add_namespace(namespace)
+        ports = {
+            segment: self._connect(namespace, f"eth{index}", segment, addresses)
+            for index, (segment, addresses) in enumerate(links.items())
+        }
+        return namespace, ports
 
     def _add_namespace(self, namespace: str) -> None:
         _ip("netns", "add", namespace)

@@ -1,0 +1,64 @@
+"""Whether a whole CONFIG_DB is valid: by SONiC's YANG models, where there are any, or by ours."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from ferrule.compiler.backends.sonic.model import OURS, Row, Value, check
+
+SETTING = "FERRULE_SONIC_YANG"
+Config = Mapping[str, Mapping[str, Mapping[str, object]]]
+
+# Tables that SONiC has models of beside the closed set around BGP.
+OTHERS = {"INTERFACE", "LOOPBACK_INTERFACE", "MGMT_INTERFACE", "PORT", "VLAN", "VLAN_INTERFACE"}
+# Of those in the set, the ones whose rows are lists keyed as in CONFIG_DB.
+JUDGED = ("AS_PATH_SET", "BGP_", "COMMUNITY_SET", "EXTENDED_", "PREFIX", "ROUTE_MAP")
+
+
+def refusal(config: Config) -> str | None:
+    """Why it is not valid; None when it is."""
+    vrfs = config.get("VRF", {}).keys() | {"default"}
+    for name in config.get("BGP_GLOBALS", {}):
+        if name not in vrfs:
+            return f'Data Loading Failed:Invalid leafref value "{name}" - no target instance VRF'
+    rows = [one for one in _rows(config) if one.table.startswith(JUDGED)]
+    if not os.environ.get(SETTING):
+        return next((one for one in check(rows) if OURS in one), None)
+    return _refused_by_models(rows)
+
+
+def without_model(tables: Iterable[str]) -> list[str]:
+    """Those that no model knows; where there are no models, every table is known."""
+    known = _tables()
+    return sorted(one for one in tables if known and one not in known | OTHERS)
+
+
+def _rows(config: Config) -> Iterator[Row]:
+    for table, rows in config.items():
+        for name, fields in rows.items():
+            values = {key: _value(of) for key, of in fields.items()}
+            yield Row(table, tuple(name.split("|")), values)
+
+
+def _value(value: object) -> Value:
+    return tuple(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _refused_by_models(rows: Iterable[Row]) -> str | None:
+    from backends.sonic_yang import Judge, find_models
+
+    with tempfile.TemporaryDirectory() as folder:
+        said = Judge(find_models(), Path(folder)).refusal(rows)
+    return said and f"Data Loading Failed:{said}"
+
+
+def _tables() -> set[str]:
+    """The containers of the models' top containers; names in capitals are nothing else."""
+    folder = os.environ.get(SETTING)
+    if not folder:
+        return set()
+    words = (line.split() for file in Path(folder).glob("*.yang") for line in file.open())
+    return {one[1] for one in words if one[:1] == ["container"] and one[1].isupper()}

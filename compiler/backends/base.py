@@ -82,12 +82,14 @@ class Command:
 class Diff:
     """From what a device runs to what it should: the changes, the commands in their order.
 
-    An error among the `problems` forbids sending the commands.
+    An error among the `problems` forbids sending the commands. `adopted` are the full names of what
+    somebody else had and handed over: the names that a diff back to what was read before needs.
     """
 
     changes: tuple[Change, ...] = ()
     commands: tuple[Command, ...] = ()
     problems: tuple[Diagnostic, ...] = ()
+    adopted: tuple[str, ...] = ()
 
     @property
     def empty(self) -> bool:

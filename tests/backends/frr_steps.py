@@ -27,7 +27,15 @@ from backends.frr_networks import (
     term,
 )
 
-from ferrule.compiler.network import Network, Secret, Session, Timers
+from ferrule.compiler.network import (
+    Attributes,
+    Network,
+    RouteClass,
+    Secret,
+    Session,
+    Term,
+    Timers,
+)
 
 SLOW = replace(FAST, name="slow", detect_multiplier=9, passive_mode=False)
 
@@ -77,6 +85,19 @@ def recoloured(communities: str, local_pref: int | None = None) -> Network:
     )
 
 
+def longer(times: int, **fields: Any) -> Network:
+    """One class, whose paths have the node's AS some times more."""
+    said = Attributes(None, ("65000:1",), (), times)
+    one = RouteClass("public", "ipv4", 32, (Term((), said, None),))
+    return network(
+        node(
+            session("tor-a", end("10.1.0.1", **fields)),
+            classes=(one,),
+            advertisements=(advertise("192.0.2.9/32", one),),
+        )
+    )
+
+
 def pool(*cidrs: str) -> Network:
     """The pool `public` with other addresses."""
     return serving(*ADVERTISEMENTS, sets=[prefix_set("public", 32, *cidrs)])
@@ -109,6 +130,8 @@ PAIRS: dict[str, tuple[Network, Network]] = {
         recoloured("65000:3 65535:666"),
     ),
     "an advertisement without attributes": (recoloured("65000:1", 150), recoloured("")),
+    "a path made longer by another AS": (longer(2), longer(2, local_asn=65009)),
+    "a path made longer": (longer(0), longer(3)),
     "another pool": (without(PRIVATE), without()),
     "a pool with other addresses": (
         pool("192.0.2.0/24", "198.51.100.7/32"),

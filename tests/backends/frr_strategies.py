@@ -133,3 +133,67 @@ def surroundings(draw: st.DrawFn) -> str:
         (f"frr version 8.4.4\nfrr defaults {profile}", *draw(st.permutations(tops)))
     )
     return f"{said}\n!\nend\n"
+
+
+# What others have in the place of ours.
+
+NEIGHBOR = (
+    "description theirs",
+    "password theirs",
+    "timers 3 9",
+    "timers connect 7",
+    "advertisement-interval 7",
+    "ebgp-multihop 3",
+    "bfd",
+    "bfd profile theirs",
+    "shutdown",
+    "update-source 10.1.0.10",
+)
+IN_FAMILY = (
+    "activate",
+    "route-map theirs in",
+    "route-map theirs out",
+    "prefix-list theirs out",
+    "soft-reconfiguration inbound",
+    "maximum-prefix 100",
+)
+
+
+@st.composite
+def occupied(draw: st.DrawFn, model: Model) -> tuple[str, frozenset[str]]:
+    """A node on which others have some of what the model says, and the names to hand over."""
+    tops = []
+    names: set[str] = set()
+    for instance in model.instances:
+        plain = draw(st.sampled_from([[], [" no bgp default ipv4-unicast"]]))
+        said, inside = [*plain, " neighbor theirs peer-group"], dict[str, list[str]]()
+        for one in instance.neighbors:
+            if draw(st.booleans()):
+                continue
+            kind = " interface" if one.unnumbered else ""
+            bound = draw(st.sampled_from((False, False, True)))
+            asn = draw(st.sampled_from((one.remote_as, one.remote_as, 65099)))
+            said.append(
+                f" neighbor {one.name}{kind} "
+                + ("peer-group theirs" if bound else f"remote-as {asn}")
+            )
+            said += [f" neighbor {one.name} {text}" for text in draw(some(NEIGHBOR))]
+            for family in ("ipv4", "ipv6"):
+                implied = family == "ipv4" and not plain  # and then not printed
+                lines = draw(some(IN_FAMILY[1:] if implied else IN_FAMILY))
+                inside.setdefault(family, []).extend(
+                    f"  neighbor {one.name} {text}" for text in lines
+                )
+            names.add("theirs" if bound else str(one.name))
+        for part in instance.families:
+            for line in part.networks.lines:
+                if draw(st.integers(0, 3)) == 0:
+                    how = draw(st.sampled_from(("", " route-map theirs", " label-index 7")))
+                    inside.setdefault(part.family, []).append(f"  network {line.prefix}{how}")
+                    names.add(str(line.prefix))
+        for family, lines in inside.items():
+            said += [f" address-family {family} unicast", *lines, " exit-address-family"]
+        vrf = f" vrf {instance.vrf}" if instance.vrf else ""
+        tops.append("\n".join((f"router bgp {instance.asn}{vrf}", *said, "exit")))
+    text = "\n!\n".join(("frr version 8.4.4\nfrr defaults traditional", *tops))
+    return f"{text}\n!\nend\n", frozenset(names)

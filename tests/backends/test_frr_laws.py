@@ -3,7 +3,7 @@
 import random
 from dataclasses import replace
 
-from backends.frr_strategies import MARKS, models, surroundings
+from backends.frr_strategies import MARKS, models, occupied, surroundings
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,7 +59,7 @@ def test_a_model_is_read_as_what_it_says(model: Model) -> None:
     assert [*read_back.profiles] == [one.name for one in model.profiles]
     for said in model.instances:
         one = read_back.instances[said.vrf]
-        assert (one.asn, one.ours, one.strangers) == (said.asn, True, frozenset())
+        assert (one.asn, one.ours, one.strangers) == (said.asn, True, {})
         assert [*one.neighbors] == [str(neighbor.name) for neighbor in said.neighbors]
         for family in said.families:
             networks = one.networks.get(f"{family.family} unicast", {})
@@ -162,6 +162,29 @@ def test_a_load_that_was_cut_is_finished_or_taken_back(
     cut = frr.parse(text_of(part), "prod", frr.intend(second, "prod"), open_run=True)
     assert holds(reached(cut, second), second)
     assert holds(reached(cut, first), first)
+
+
+@given(models().flatmap(lambda one: st.tuples(st.just(one), occupied(one))))
+def test_what_others_hand_over_becomes_ours_and_goes_back(
+    given_: tuple[Model, tuple[str, frozenset[str]]],
+) -> None:
+    model, (text, names) = given_
+    before = read(text)
+    refused = frr.diff(before, model)
+    assert [one.code for one in refused.problems if one.severity == "error"] == [
+        "already-there" for _ in refused.problems if _.severity == "error"
+    ]
+
+    there = frr.diff(before, model, adopt=names)
+    after = frr.future(before, there)
+    assert not has_errors(there.problems)
+    assert has_errors(refused.problems) == bool(there.adopted)
+    assert holds(after, model)
+    assert frr.diff(after, model).changes == ()
+
+    back = frr.diff(after, before, adopt=there.adopted)
+    assert read(text_of(frr.future(after, back))) == before
+    assert back.adopted == there.adopted
 
 
 @given(models(), surroundings(), st.randoms(use_true_random=False))

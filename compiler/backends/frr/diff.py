@@ -11,14 +11,16 @@ meets a map that is half written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from ferrule.compiler.backends.base import Change, Diff
+from ferrule.compiler.backends.frr.adoption import Adoption
 from ferrule.compiler.backends.frr.instances import instance_parts
 from ferrule.compiler.backends.frr.model import Model
 from ferrule.compiler.backends.frr.parse import intend
 from ferrule.compiler.backends.frr.running import Entry, Running
-from ferrule.compiler.backends.frr.settings import PROFILE_DEFAULTS, Settings, line, undo
+from ferrule.compiler.backends.frr.settings import ENTRY, PROFILE_DEFAULTS, Settings, line, undo
 from ferrule.compiler.backends.frr.steps import (
     Part,
     Scope,
@@ -30,20 +32,23 @@ from ferrule.compiler.backends.frr.steps import (
 )
 
 
-def diff(running: Running, intended: Model | Running) -> Diff:
+def diff(running: Running, intended: Model | Running, *, adopt: Collection[str] = ()) -> Diff:
     """What it takes to make what is ours in `running` what `intended` says, and nothing else.
 
     With a model, changes and problems know their place in the spec; something read before may be
-    given as well, to go back to it or to spare a loop the rendering.
+    given as well, to go back to it or to spare a loop the rendering. `adopt` names what others
+    have and hand over (`adoption`).
     """
     if isinstance(intended, Model):
         teller, want = Teller(origins(intended)), intend(intended, running.cluster)
     else:
         teller, want = Teller(lambda _: None), intended
-    return collect(_parts(teller, running, want))
+    adoption = Adoption(adopt)
+    found = collect(_parts(teller, running, want, adoption))
+    return replace(found, adopted=tuple(sorted(adoption.done)))
 
 
-def _parts(teller: Teller, have: Running, want: Running) -> Iterator[Part]:
+def _parts(teller: Teller, have: Running, want: Running, adoption: Adoption) -> Iterator[Part]:
     for name in either(want.lists, have.lists):
         yield from _list(teller, name, have.lists.get(name, {}), want.lists.get(name, {}))
     for name in sorted(have.others - want.others):
@@ -55,7 +60,8 @@ def _parts(teller: Teller, have: Running, want: Running) -> Iterator[Part]:
         yield from _profile(teller, name, have.profiles.get(name), want.profiles.get(name))
     # The default VRF goes last: FRR refuses to drop it while other instances lean on it.
     for vrf in either(want.instances, sorted(have.instances, reverse=True)):
-        yield from instance_parts(teller, vrf, have.instances.get(vrf), want.instances.get(vrf))
+        old, new = have.instances.get(vrf), want.instances.get(vrf)
+        yield from instance_parts(teller, vrf, old, new, adoption)
 
 
 def either(first: Iterable[str], second: Iterable[str]) -> Iterator[str]:
@@ -110,8 +116,13 @@ def _entry(
             yield Change(sent.command.op, scope.path, was, is_, sent.command.origin)
             yield sent
     yield from teller.changes(scope, old, new)
-    if want is not None:
-        yield from teller.commands(scope, old, new)
+    if want is None:
+        return
+    if any(key not in ENTRY for key in old):  # the `no` of a line that we never write may be any
+        yield teller.send(Step.MAPS, "remove", (), f"no route-map {name} {is_} {seq}")
+        yield teller.send(Step.MAPS, "add", (), header)
+        old = {}
+    yield from teller.commands(scope, old, new)
 
 
 def _profile(

@@ -7,18 +7,27 @@ from dataclasses import replace
 from functools import partial
 
 from ferrule.compiler.backends.base import Change, Op
+from ferrule.compiler.backends.frr.adoption import Adoption
 from ferrule.compiler.backends.frr.router import is_unknown
 from ferrule.compiler.backends.frr.running import Instance, Neighbor
-from ferrule.compiler.backends.frr.settings import Settings, line, neighbor_line, undo
+from ferrule.compiler.backends.frr.settings import (
+    Settings,
+    line,
+    neighbor_line,
+    said_to_undo,
+    undo,
+)
 from ferrule.compiler.backends.frr.steps import Part, Scope, Send, Step, Teller, operation
 from ferrule.compiler.errors import Diagnostic, error, warning
 
-REPLACED = ("interface ", "peer-group ")  # lines whose `no` takes the whole neighbor with it
+# Lines whose `no` takes the whole neighbor with it.
+REPLACED = ("interface peer-group ", "interface v6only ", "peer-group ")
+ACTIVE = "activate"
 NOBODY = Neighbor()
 
 
 def instance_parts(
-    teller: Teller, vrf: str, have: Instance | None, want: Instance | None
+    teller: Teller, vrf: str, have: Instance | None, want: Instance | None, adoption: Adoption
 ) -> Iterator[Part]:
     """From one `router bgp` to the one that should be in its VRF."""
     if want is None:
@@ -35,7 +44,7 @@ def instance_parts(
         yield teller.appears((want.header,))
         yield teller.send(Step.INSTANCES, "add", (), want.header)
         have = Instance(want.header, want.asn)
-    yield from _instance(teller, have, want)
+    yield from _instance(teller, *adoption.apply(vrf, have, want))
 
 
 def _leave(teller: Teller, have: Instance, step: Step) -> Iterator[Part]:
@@ -61,7 +70,7 @@ def _instance(teller: Teller, have: Instance, want: Instance) -> Iterator[Part]:
     for name, wanted in want.neighbors.items():
         if name in have.strangers:
             there = _line_of(name, wanted.settings)
-            yield _already_there(teller, f"neighbor {name}", have, want, there)
+            yield _already_there(teller, "neighbor", name, have, want, there)
         else:
             yield from _neighbor(teller, have, name, wanted)
     for name, old in have.neighbors.items():
@@ -84,7 +93,7 @@ def _neighbor(teller: Teller, instance: Instance, name: str, want: Neighbor) -> 
         yield teller.send(Step.INSTANCES, "remove", within, f"no neighbor {name}")
         have = None
     if have is None:
-        have = Neighbor(families={family: {"activate": ""} for family in instance.active})
+        have = Neighbor(families={family: {ACTIVE: ""} for family in instance.active})
     yield from _neighbor_commands(teller, within, name, have.settings, want.settings)
     for family in dict.fromkeys((*want.families, *have.families)):
         inside = (*within, f"address-family {family}")
@@ -113,7 +122,7 @@ def _neighbor_commands(
         yield teller.send(Step.INSTANCES, "remove", within, f"no neighbor {name} bfd")
         old = {key: value for key, value in old.items() if not _is_bfd(key)}
     spell = partial(neighbor_line, name)
-    scope = Scope(Step.INSTANCES, (), within, spell, lambda *one: undo(spell(*_bare(*one))))
+    scope = Scope(Step.INSTANCES, (), within, spell, lambda *one: undo(spell(*said_to_undo(*one))))
     yield from teller.commands(scope, old, new)
 
 
@@ -121,26 +130,30 @@ def _is_bfd(key: str) -> bool:
     return key.split(" ")[0] == "bfd"
 
 
-def _bare(name: str, value: str) -> tuple[str, str]:
-    """A `no` needs no password."""
-    return name, "" if name == "password" else value
-
-
 def _family_commands(
     teller: Teller, within: tuple[str, ...], name: str, old: Settings, new: Settings
 ) -> Iterator[Send]:
-    """No neighbor is ever active without its maps; the outbound one is what makes it ours."""
-    for key in sorted(old.keys() - new.keys(), key=_maps_last):
-        text = undo(neighbor_line(name, key, old[key]))
-        yield teller.send(Step.FAMILIES, "remove", within, text)
-    for key in sorted(new, key=_maps_last, reverse=True):
-        if old.get(key) != new[key]:
-            text = neighbor_line(name, key, new[key])
-            yield teller.send(Step.FAMILIES, operation(key, old), within, text)
+    """No neighbor is ever active without its maps, nor without what it has in their place.
+
+    The outbound map is what makes it ours.
+    """
+    gone = sorted(old.keys() - new.keys(), key=lambda key: (_is_map(key), key))
+    differ = [key for key in sorted(new, reverse=True) if old.get(key) != new[key]]
+    for key in (
+        *(key for key in gone if key == ACTIVE),
+        *(key for key in differ if _is_map(key)),
+        *(key for key in gone if key != ACTIVE),
+        *(key for key in differ if not _is_map(key)),
+    ):
+        if key in new:
+            text, op = neighbor_line(name, key, new[key]), operation(key, old)
+        else:
+            text, op = undo(neighbor_line(name, key, old[key])), "remove"
+        yield teller.send(Step.FAMILIES, op, within, text)
 
 
-def _maps_last(key: str) -> tuple[bool, str]:
-    return key.startswith("route-map "), key
+def _is_map(key: str) -> bool:
+    return key.startswith("route-map ")
 
 
 def _password_of(have: Neighbor | None, wanted: Settings) -> Settings:
@@ -154,7 +167,7 @@ def _networks(teller: Teller, family: str, have: Instance, want: Instance) -> It
     old, new = have.networks.get(family, {}), want.networks.get(family, {})
     if old == new:
         return
-    taken = have.taken.get(family, frozenset())
+    taken = have.taken.get(family, {})
     within = (have.header, f"address-family {family}")
     for prefix, value in new.items():
         there = old.get(prefix)
@@ -162,13 +175,13 @@ def _networks(teller: Teller, family: str, have: Instance, want: Instance) -> It
             continue
         name = f"network {prefix}"
         if prefix in taken:
-            text = f"{name} {value}"
-            yield _already_there(teller, name, have, want, f"address-family {family}", text)
+            path = (f"address-family {family}", line(name, value))
+            yield _already_there(teller, "network", prefix, have, want, *path)
             continue
-        if there and not there.startswith("route-map "):  # a label-index cannot be re-stated
+        if there and there.startswith("label-index "):  # which cannot be re-stated
             yield teller.send(Step.FAMILIES, "remove", within, f"no {name}")
-        op: Op = "change" if there else "add"
-        sent = teller.send(Step.FAMILIES, op, within, f"{name} {value}")
+        op: Op = "add" if there is None else "change"
+        sent = teller.send(Step.FAMILIES, op, within, line(name, value))
         yield Change(op, (*within, name), there, value, sent.command.origin, within)
         yield sent
     for prefix, value in old.items():
@@ -205,13 +218,13 @@ def _other_asn(teller: Teller, vrf: str, have: Instance, want: Instance) -> Diag
 
 
 def _already_there(
-    teller: Teller, what: str, have: Instance, want: Instance, *path: str
+    teller: Teller, kind: str, name: str, have: Instance, want: Instance, *path: str
 ) -> Diagnostic:
     return error(
         "already-there",
-        f"{have.header!r} has a {what!r} that is not ours",
+        f"{have.header!r} has a '{kind} {name}' that is not ours",
         *teller.places(want.header, *path),
-        help="remove it from the node, or leave it out of the spec",
+        help=f"remove it from the node, leave it out of the spec, or hand it over: --adopt {name}",
     )
 
 

@@ -37,30 +37,28 @@ class RouterReader:
         self._prefix = prefix
         self._wanted = wanted
         self._open_run = open_run
-        self._alone = True  # nothing seen so far that is not ours
+        self._foreign = False
         self._globals: dict[str, str] = {}
         self._neighbors: dict[str, dict[str, str]] = {}
         self._families: dict[str, dict[str, dict[str, str]]] = {}  # neighbor, family, settings
         self._networks: dict[str, Networks] = {}
-        self._taken: dict[str, frozenset[str]] = {}
+        self._taken: dict[str, Networks] = {}
         self._active = {"ipv4 unicast"}
 
     def read(self, header: str, number: int, body: Body, more: str | None) -> Instance:
         """The instance; `more` of its header than AS and VRF is foreign."""
         for text, inside in statements(body):
             self._statement(text, inside)
-        ours = {
-            name: self._neighbor(name, settings)
-            for name, settings in self._neighbors.items()
-            if self._is_ours(name, settings)
-        }
-        strangers = frozenset(self._neighbors.keys() - ours.keys())
-        alone = self._alone and not strangers and not more
+        ours: dict[str, Neighbor] = {}
+        strangers: dict[str, Neighbor] = {}
+        for name, settings in self._neighbors.items():
+            whose = ours if self._is_ours(name, settings) else strangers
+            whose[name] = self._neighbor(name, settings)
         return Instance(
             header,
             number,
-            alone,
-            alone and not (ours or self._networks or self._is_begun(number)),
+            self._foreign or bool(more),
+            self._is_begun(number),
             self._globals,
             ours,
             self._networks,
@@ -80,7 +78,7 @@ class RouterReader:
             if key in GLOBALS:
                 self._globals[key] = value
             else:
-                self._alone = False
+                self._foreign = True
             self._activates(text)
 
     def _activates(self, text: str) -> None:
@@ -92,23 +90,19 @@ class RouterReader:
     def _family(self, family: str, body: Body) -> None:
         """The lines of an address-family; the only loop here that may be long."""
         networks: dict[str, str] = {}
-        taken: set[str] = set()
+        taken: dict[str, str] = {}
         for item in body:
             if isinstance(item, str) and item.startswith(NETWORK):
                 prefix, _, rest = item[len(NETWORK) :].partition(" ")
                 if ":" in prefix:
                     prefix = address(prefix)
-                if self._map in rest:
-                    networks[prefix] = rest
-                else:
-                    taken.add(prefix)
+                (networks if self._map in rest else taken)[prefix] = rest
             else:
                 self._family_statement(family, item if isinstance(item, str) else item.header)
         if networks:
             self._networks[family] = networks
         if taken:
-            self._taken[family] = frozenset(taken)
-            self._alone = False
+            self._taken[family] = taken
 
     def _family_statement(self, family: str, item: str) -> None:
         text = item.strip()
@@ -116,7 +110,7 @@ class RouterReader:
             name, key, value = found
             self._families.setdefault(name, {}).setdefault(family, {})[key] = value
         elif not (is_comment(text) or is_end(text)):
-            self._alone = False
+            self._foreign = True
 
     def _is_ours(self, name: str, settings: Settings) -> bool:
         families = self._families.get(name, {}).values()

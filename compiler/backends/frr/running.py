@@ -31,22 +31,35 @@ class Neighbor:
 class Instance:
     """One `router bgp`: what is ours in it, and who else is there.
 
-    `ours` says that it holds nothing else; `bare`, that it holds nothing at all that is known to
-    be ours, so that somebody may want it as it is: it is never removed. `strangers` are other
-    people's neighbors and peer groups, `taken` the prefixes of their `network` lines, `active` the
-    families in which FRR activates a new neighbor by itself.
+    `strangers` are other people's neighbors and peer groups, `taken` their `network` lines,
+    `foreign` says that there are other lines of theirs; `begun`, that all there is may be the
+    beginning of what we intend. `active` are the families in which FRR activates a new neighbor by
+    itself.
     """
 
     header: str
     asn: int
-    ours: bool = True
-    bare: bool = False
+    foreign: bool = False
+    begun: bool = True
     settings: Settings = field(default_factory=dict)
     neighbors: Mapping[str, Neighbor] = field(default_factory=dict)
     networks: Mapping[str, Networks] = field(default_factory=dict)
-    strangers: frozenset[str] = frozenset()
-    taken: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    strangers: Mapping[str, Neighbor] = field(default_factory=dict)
+    taken: Mapping[str, Networks] = field(default_factory=dict)
     active: frozenset[str] = frozenset()
+
+    @property
+    def ours(self) -> bool:
+        """Whether it holds nothing of others."""
+        return not (self.foreign or self.strangers or self.taken)
+
+    @property
+    def bare(self) -> bool:
+        """Whether it holds nothing at all that is known to be ours: somebody may want it so.
+
+        It is never removed.
+        """
+        return self.ours and not (self.neighbors or self.networks or self.begun)
 
 
 @dataclass(frozen=True, slots=True)

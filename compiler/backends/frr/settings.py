@@ -25,12 +25,15 @@ NEIGHBOR = (
     "ebgp-multihop",
     "update-source",
     "timers connect",
+    "timers delayopen",
     "timers",
+    "path-attribute discard",
 )
 ENTRY = (
     "match ip address prefix-list",
     "match ipv6 address prefix-list",
     "match tag",
+    "set as-path prepend",
     "set community",
     "set large-community",
     "set local-preference",
@@ -46,6 +49,10 @@ PROFILE = (
 )
 INSTANCE = ("bgp router-id",)
 LIST = ("description",)
+
+# Taken back without their value: a password is not to be shown, 8.4 knows no `no` for two ASNs, and
+# on the value of discard bgpd 10.3 crashes.
+VALUELESS = ("password", "set as-path prepend", "path-attribute discard")
 
 # Taken back by stating the default: bfdd knows no `no` for them (bfdd/bfdd_cli.c).
 PROFILE_DEFAULTS = {
@@ -111,6 +118,11 @@ def list_setting(text: str) -> tuple[str, str]:
 def line(name: str, value: str) -> str:
     """A setting that stands on a line of its own."""
     return f"{name} {value}".rstrip(" ")
+
+
+def said_to_undo(name: str, value: str) -> tuple[str, str]:
+    """The setting as its `no` says it."""
+    return name, "" if name in VALUELESS else value
 
 
 def undo(text: str) -> str:

@@ -10,7 +10,7 @@ from functools import cache
 from ferrule.compiler.backends.base import Change, Command, Diff, Op
 from ferrule.compiler.backends.frr.model import Model
 from ferrule.compiler.backends.frr.render import annotate
-from ferrule.compiler.backends.frr.settings import Settings, line, undo
+from ferrule.compiler.backends.frr.settings import Settings, line, said_to_undo, undo
 from ferrule.compiler.errors import Diagnostic, Place
 from ferrule.compiler.source import Origin
 
@@ -80,7 +80,7 @@ class Scope:
     path: Path
     within: Path
     line: Spell = line
-    undo: Spell = lambda name, value: undo(line(name, value))
+    undo: Spell = lambda *one: undo(line(*said_to_undo(*one)))
 
 
 class Teller:

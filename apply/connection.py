@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import logging
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from ferrule.compiler.errors import listed, printable, quoted
 
 KEEPALIVE_S = 5
 SILENCE_S = 20  # after which a connection counts as cut
+LINUX = sys.platform == "linux"
 PROHIBITED = 1  # RFC 4254 §5.1: administratively
 
 # Of host keys; what is not known of a server is not asked for (paramiko passes over odd names).
@@ -213,11 +215,28 @@ def _socket(device: str, login: Login) -> socket.socket:
         reason = bad.strerror or str(bad)
         message = f"{login} cannot be reached: {reason.lower()}"
         raise Trouble("unreachable", device, message) from None
-    # Small packets that wait for one another cost 40 ms each.
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_S * 1000)
-    return sock
+    return _Prompt(fileno=sock.detach())
+
+
+class _Prompt(socket.socket):
+    """Neither end waits for the other with a small packet, where Linux would by 40 ms.
+
+    sshd says two things once we are in, and holds back the second until the first is
+    acknowledged; how soon that is done must be said anew after every packet (tcp(7)).
+    """
+
+    def __init__(self, fileno: int) -> None:
+        super().__init__(fileno=fileno)
+        self.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if LINUX:
+            self.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_S * 1000)
+
+    def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
+        """As every socket."""
+        received = super().recv(bufsize, flags)
+        if LINUX:
+            self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        return received
 
 
 def _silent(device: str, login: Login) -> Trouble:

@@ -23,7 +23,7 @@ from ferrule.compiler.observed import Key, Observed
 if TYPE_CHECKING:
     from ferrule.apply.connection import Gateways
 
-PARALLEL = 32
+PARALLEL = 64  # a device costs us 10 ms of processor time, and itself half a second or more
 
 Outcome = Observed | Trouble
 Progress = Callable[[Device, Outcome], None]

@@ -14,7 +14,7 @@ from ferrule.apply import vtysh
 from ferrule.apply.claim import doubts_of, read_record, record_path
 from ferrule.apply.target import SUDO, Answer, Argv, Channel, Trouble, failure, first_line
 from ferrule.compiler.backends import sonic
-from ferrule.compiler.errors import listed, quoted
+from ferrule.compiler.errors import listed, printable, quoted
 from ferrule.compiler.network import Address
 from ferrule.compiler.observed import Observed
 
@@ -95,8 +95,8 @@ class Switch:
     def _running(self, text: str) -> sonic.Running:
         try:
             return sonic.parse(text, self.facts.cluster)
-        except ValueError as bad:
-            message = f"what sonic-cfggen prints is no CONFIG_DB: {bad}"
+        except (ValueError, RecursionError) as bad:
+            message = f"what sonic-cfggen prints is no CONFIG_DB: {printable(str(bad))}"
             raise Trouble("command-failed", self.facts.name, message) from None
 
     def _check_frrcfgd(self, answer: Answer) -> None:
@@ -170,7 +170,7 @@ def _unsaved(running: sonic.Running, saved: Answer) -> Iterator[str]:
     """What a reboot would lose, and `config save` would keep, whoever's it is."""
     try:
         before = sonic.parse(saved.out, running.cluster).tables if saved.code == 0 else None
-    except ValueError:
+    except (ValueError, RecursionError):
         before = None
     if before is None:
         yield f"{SAVED[1]} cannot be read: whether all is saved is not known"

@@ -25,7 +25,7 @@ from ferrule.apply.target import (
 )
 from ferrule.compiler import bgpstate
 from ferrule.compiler.backends import frr
-from ferrule.compiler.errors import listed, quoted
+from ferrule.compiler.errors import listed, printable, quoted
 from ferrule.compiler.network import Address
 from ferrule.compiler.observed import Observed
 
@@ -76,8 +76,7 @@ class Node:
         shown, record = read_shown(facts.name, argv, answer, *asked), read_record(noted.out)
         addresses = own_addresses(shown.documents[INTERFACES])
         check_addresses(facts.name, addresses, facts.addresses, facts.internal)
-        open_run = facts.open_run or record is not None
-        running = frr.parse(shown.config, facts.cluster, facts.intended, open_run=open_run)
+        running = self._running(shown.config, open_run=facts.open_run or record is not None)
         return Observed(
             facts.name,
             "node",
@@ -87,6 +86,14 @@ class Node:
             (*_doubts(facts, running.config.version), *doubts_of(record)),
             addresses,
         )
+
+    def _running(self, text: str, *, open_run: bool) -> frr.Running:
+        facts = self.facts
+        try:
+            return frr.parse(text, facts.cluster, facts.intended, open_run=open_run)
+        except ValueError as bad:
+            message = f"its running-config cannot be read: {printable(str(bad))}"
+            raise Trouble("command-failed", facts.name, message) from None
 
 
 def _doubts(facts: NodeFacts, version: str) -> Iterator[str]:
@@ -153,7 +160,7 @@ def _documents(text: str, commands: Iterable[str]) -> tuple[dict[str, object], s
         text = text.lstrip()
         try:
             documents[command], end = decoder.raw_decode(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             break
         text = text[end:]
     return documents, text

@@ -72,6 +72,11 @@ REFUSED = {
     '[command-failed] "show bgp vrf all neighbors json": not what FRR answers': Answer(
         0, CONFIG + DOCUMENTS[0] + "[1]" + DOCUMENTS[2], ""
     ),
+    "[command-failed] its running-config cannot be read: invalid literal for int() with base 10: "
+    "'1.2.3'": Answer(0, SAID.replace("router bgp 65010", "router bgp 1.2.3"), ""),
+    '[command-failed] "show interface vrf all json" is not answered with JSON: '
+    + "[" * 80
+    + "...": Answer(0, CONFIG + "[" * 100_000, ""),
     '[missing-program] "vtysh" cannot be run there: sudo: vtysh: command not found': Answer(
         1, "", "sudo: vtysh: command not found\n"
     ),

@@ -1,0 +1,134 @@
+"""Which far end a file is about.
+
+A device says it by its own addresses, its router ID or its name; where a file has none of these
+(SONiC keeps addresses elsewhere), by whom it has as neighbors. Nobody is guessed at: what could be
+several is an error that names them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from ipaddress import ip_address
+
+from ferrule.compiler.errors import Diagnostic, error, listed, quoted, suggestion
+from ferrule.compiler.lint.device import Device, Instance
+from ferrule.compiler.lint.ours import Candidate
+from ferrule.compiler.network import Address
+
+HELP = "say which far end it is: --as NAME of a switch or node, or --as ADDRESS"
+
+
+def identify(
+    device: Device, known: Sequence[Candidate], as_: str | None
+) -> tuple[list[Candidate], list[Diagnostic]]:
+    """The far ends that the file is; none, and why, where that is not clear."""
+    if as_ is not None:
+        could = _named(known, as_)
+    else:
+        could = [one for one in known if any(_evidence(device, one))] or _guessed(device, known)
+    if not could:
+        return [], [_unknown(device, known, as_)]
+    devices = [one for one in could if one.kind != "router"]
+    best = max((_score(device, one) for one in devices), default=())
+    chosen = [one for one in devices if _score(device, one) == best]
+    if len(chosen) > 1:
+        return [], [_ambiguous(device, chosen)]
+    for one in could:
+        if one.kind == "router":  # a device may be several of them: one has one address
+            if not one.own & device.addresses and _share_neighbors(one, chosen):
+                return [], [_ambiguous(device, [*chosen, one])]
+            chosen.append(one)
+    return chosen, []
+
+
+def _named(known: Sequence[Candidate], as_: str) -> list[Candidate]:
+    """Those of this name, else those with this address."""
+    address = _address(as_)
+    return [one for one in known if one.name == as_] or [
+        one for one in known if address is not None and address in one.own
+    ]
+
+
+def _guessed(device: Device, known: Sequence[Candidate]) -> list[Candidate]:
+    """Those that have us as neighbors, the ones in the right AS first."""
+    met = [one for one in known if _met(device, one)]
+    return [one for one in met if _is_expected(device, one)] or met
+
+
+def _evidence(device: Device, one: Candidate) -> tuple[bool, bool, bool]:
+    """How surely it is the device: by name, by router ID, by address."""
+    ids = {_setting(each, "bgp router-id") for each in device.instances.values()}
+    sources = {
+        _address(setting.value or "")
+        for neighbor in device.everybody()
+        if (setting := neighbor.get("update-source"))
+    }
+    same_id = one.router_id is not None and str(one.router_id) in ids
+    if one.kind == "node":  # a far end may have a node's by mistake, and then it knows the node
+        same_id = same_id and _met(device, one) > 0
+    return (
+        one.kind != "router" and device.hostname == one.name,
+        same_id,
+        bool(one.own & (device.addresses | sources)),
+    )
+
+
+def _setting(instance: Instance, name: str) -> str:
+    found = instance.get(name)
+    return (found.value or "") if found else ""
+
+
+def _score(device: Device, one: Candidate) -> tuple[object, ...]:
+    """How well it fits, the surest first."""
+    return (*_evidence(device, one), _is_expected(device, one), _met(device, one) > 0)
+
+
+def _is_expected(device: Device, one: Candidate) -> bool:
+    """Whether the device runs an AS that we expect of it."""
+    asns = {each.asn for each in device.instances.values()}
+    return any(end.asn in asns if end.internal else end.remote_as in asns for end in one.ends)
+
+
+def _met(device: Device, one: Candidate) -> int:
+    """How many of our ends the device has as neighbors, or lets in by a range."""
+    return sum(
+        1
+        for end in one.ends
+        if any(
+            str(address) in instance.neighbors or instance.range_of(address)
+            for instance in device.instances.values()
+            for address in end.addresses
+        )
+    )
+
+
+def _share_neighbors(one: Candidate, others: Iterable[Candidate]) -> bool:
+    """Whether two far ends have a neighbor in common: one device has it once."""
+    mine = {address for end in one.ends for address in end.addresses}
+    return any(mine & {*end.addresses} for other in others for end in other.ends)
+
+
+def _ambiguous(device: Device, could: Iterable[Candidate]) -> Diagnostic:
+    names = listed(dict.fromkeys(f"{one.kind} {one.name}" for one in could))
+    message = f"this could be any of: {names}"
+    return error("far-ambiguous", message, device.start.place(), help=HELP)
+
+
+def _unknown(device: Device, known: Sequence[Candidate], as_: str | None) -> Diagnostic:
+    names = [one.name for one in known]
+    if as_ is not None:
+        help = suggestion(as_, names, "far ends")
+        message = f"--as {quoted(as_)} is no far end of any session"
+        return error("far-unknown", message, device.start.place(), help=help)
+    message = (
+        "no far end of ours is recognised in it: it has none of their addresses, router IDs or"
+        f" names, and none of our ends is a neighbor; far ends: {listed(names)}"
+    )
+    return error("far-unknown", message, device.start.place(), help=HELP)
+
+
+def _address(text: str) -> Address | None:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None

@@ -96,7 +96,10 @@ class Switch:
         try:
             return sonic.parse(text, self.facts.cluster)
         except (ValueError, RecursionError) as bad:
-            message = f"what sonic-cfggen prints is no CONFIG_DB: {printable(str(bad))}"
+            why = (
+                "it is nested too deep" if isinstance(bad, RecursionError) else printable(str(bad))
+            )
+            message = f"what sonic-cfggen prints is no CONFIG_DB: {why}"
             raise Trouble("command-failed", self.facts.name, message) from None
 
     def _check_frrcfgd(self, answer: Answer) -> None:

@@ -1,5 +1,9 @@
 """Commands over SSH, to real sshds: what they say, and every way in which they do not."""
 
+import os
+import re
+import shutil
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -8,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from daemon.flavour import wait_for
+from daemon.flavour import execute, wait_for
 from fabric.device import FabricDevice
 from fabric.fabric import Fabric
 from fabric.sshd import key_pair
@@ -244,6 +248,90 @@ def test_without_a_key_it_is_up_to_the_agent(login: Login, monkeypatch: pytest.M
         f'[login-refused] {login} does not let user "ops" in with the keys of the agent and of '
         "~/.ssh, of which there are none"
     )
+
+
+@pytest.fixture
+def agent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An ssh-agent without a key."""
+    started = execute(["ssh-agent", "-s"]).stdout
+    found = dict(re.findall(r"(SSH_\w+)=([^;]+);", started))
+    monkeypatch.setenv("SSH_AUTH_SOCK", found["SSH_AUTH_SOCK"])
+    yield
+    os.kill(int(found["SSH_AGENT_PID"]), signal.SIGTERM)
+
+
+@pytest.mark.usefixtures("agent")
+def test_a_key_that_is_protected_is_looked_for_in_the_agent(inside: Fabric, login: Login) -> None:
+    for name in ("id_protected", "id_protected.pub"):
+        shutil.copy(
+            inside.workstation.folder / name.replace("protected", "ed25519"),
+            inside.workstation.folder / name,
+        )
+    file = inside.workstation.folder / "id_protected"
+    protect = ["ssh-keygen", "-q", "-p", "-P", "", "-N", "hunter2", "-f", str(file)]
+    protected = replace(login, key_file=file)
+    execute(protect)
+
+    trouble = refusal(protected)
+    assert trouble.message == f'keyFile "{file}": it is protected by a passphrase'
+    assert trouble.help == f"run `ssh-add {file}` first; the agent finds it by {file}.pub"
+    assert execute(["ssh-add", str(login.key_file)]).returncode == 0
+    Ssh("node-1", protected).close()
+    Ssh("node-1", replace(login, key_file=None)).close()
+
+
+def test_a_password(inside: Fabric) -> None:
+    switch = inside.switches["tor-a"]
+    login = replace(login_to(inside, switch), key_file=None, password="hunter2")  # noqa: S106
+    with by_password(switch, "hunter2"):
+        with closing(Ssh("tor-a", login)) as channel:
+            assert channel.run(("id", "-un")).out == "admin\n"
+        wrong = replace(login, password="hunter3")  # noqa: S106
+        assert said(wrong) == (
+            f'[login-refused] {login} does not let user "admin" in with the password of its Secret'
+        )
+    assert said(login) == (
+        f'[login-refused] {login} does not let user "admin" in with the password of its Secret; '
+        "it takes only publickey"
+    )
+    assert "hunter2" not in repr(login)
+
+
+@contextmanager
+def by_password(device: FabricDevice, password: str) -> Iterator[None]:
+    """A device that lets its user in by a password as well."""
+    digest = execute(["openssl", "passwd", "-6", password]).stdout.strip()
+    changes = {
+        "/etc/shadow": (f"{device.user}:*:", f"{device.user}:{digest}:"),
+        "/etc/ssh/sshd_config": ("PasswordAuthentication no", "PasswordAuthentication yes"),
+    }
+    before = {path: device.machine.path(path).read_text() for path in changes}
+    for path, (old, new) in changes.items():
+        assert old in before[path]
+        device.machine.path(path).write_text(before[path].replace(old, new))
+    device.sshd.restart()
+    try:
+        yield
+    finally:
+        for path, text in before.items():
+            device.machine.path(path).write_text(text)
+        device.sshd.restart()
+
+
+def test_known_hosts_are_those_of_the_user(
+    inside: Fabric, login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = inside.workstation.folder / "home"
+    (home / ".ssh").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    mine = replace(login, known_hosts=None)
+
+    assert said(mine).startswith(
+        f'[unknown-host-key] the host key of {login} is not in "{home}/.ssh/known_hosts": '
+    )
+    shutil.copy(inside.workstation.known_hosts_file, home / ".ssh/known_hosts")
+    Ssh("node-1", mine).close()
+    Ssh("node-1", replace(login, known_hosts=Path("~/.ssh/known_hosts"))).close()
 
 
 def test_nothing_listens(login: Login, node: FabricDevice) -> None:

@@ -11,6 +11,7 @@ from fabric.fabric import Fabric
 from ferrule.apply.reach import Device, reach
 from ferrule.apply.survey import Outcome, survey
 from ferrule.apply.target import Trouble
+from ferrule.apply.vtysh import NodeFacts
 from ferrule.compiler.backends import frr, sonic
 from ferrule.compiler.observed import Key, Observed
 from ferrule.compiler.pipeline import compile_network, read_inputs
@@ -204,6 +205,20 @@ def test_bfdd_is_not_needed_to_read(fabric: Fabric) -> None:
         found = survey(devices(fabric)[:1])
 
     assert seen(found[NODE]).state is not None
+
+
+def test_frr_of_this_host(fabric: Fabric) -> None:
+    """No login, no network: vtysh, and only that."""
+    one = fabric.nodes["node-2"]
+    vtysh = tuple(one.frr.flavour.command("vtysh", "-N", one.frr.name))
+    (meant,) = (each for each in devices(fabric) if each.key == ("node", "node-2"))
+    assert isinstance(meant.facts, NodeFacts)
+    here = replace(meant, login=None, facts=replace(meant.facts, vtysh=vtysh))
+
+    (found,) = survey([here]).values()
+
+    assert seen(found).version == one.frr.flavour.version
+    assert len(seen(found).addresses) == 3
 
 
 def moved(one: Device, to: Device) -> Device:

@@ -132,6 +132,40 @@ def test_ctrl_c_does_not_wait_for_a_device_that_is_silent(silent: int) -> None:
     assert "hunter2" not in said
 
 
+QUIET = """
+import sys
+from pathlib import Path
+from ferrule.apply.ssh import Ssh
+from ferrule.apply.target import Login, Trouble
+for key in (None, Path(sys.argv[2])):
+    try:
+        Ssh("node-1", Login("127.0.0.1", int(sys.argv[1]), "ops", key, "hunter2"))
+    except Trouble as bad:
+        print(bad.code)
+"""
+
+
+@pytest.mark.parametrize(
+    "greeting", [b"", b"220 mail.example.net ESMTP", b"SSH-2.0-odd\r\n\0\0\0\1x"]
+)
+def test_nothing_but_the_trouble_is_said(greeting: bytes, tmp_path: Path) -> None:
+    """paramiko logs tracebacks, and Python prints what nobody handles."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        port = server.getsockname()[1]
+        process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-W", "error", "-c", QUIET, str(port), str(tmp_path / "none")],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with server.accept()[0] as connection:
+            connection.sendall(greeting)
+        out, err = process.communicate(timeout=30)
+
+    assert out.split() == ["ssh-failed", "key-file"]
+    assert err == ""
+
+
 def established(port: int) -> bool:
     """Whether somebody is connected to a port of this host."""
     lines = Path("/proc/net/tcp").read_text().splitlines()

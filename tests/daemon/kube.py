@@ -101,7 +101,8 @@ class Plane:
 
     def kill_api_server(self) -> list[str]:
         """End the API server without a word; the command that starts it again."""
-        pid, command = self._api_server()
+        pid = self._api_server()
+        command = _command(pid)
         process = os.pidfd_open(pid)
         signal.pidfd_send_signal(process, signal.SIGKILL)
         ended, _, _ = select.select([process], [], [], 20)
@@ -116,12 +117,13 @@ class Plane:
                 command, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         self._restarted.append(process)
-        with (self.directory / "pids").open("a") as pids:
-            pids.write(f"{process.pid} kube-apiserver\n")
+        pids = self.directory / "pids"
+        gone = self._api_server()  # in whose place it is stopped: after those that ask it
+        pids.write_text(pids.read_text().replace(f"{gone} ", f"{process.pid} "))
 
     def forget(self) -> None:
         """Make etcd forget what was before this moment: lists of then cannot be continued."""
-        _, command = self._api_server()
+        command = _command(self._api_server())
         option = next(one for one in command if one.startswith("--etcd-servers="))
         etcd = http.client.HTTPConnection(urlsplit(option.partition("=")[2]).netloc, timeout=20)
         try:
@@ -132,11 +134,10 @@ class Plane:
         finally:
             etcd.close()
 
-    def _api_server(self) -> tuple[int, list[str]]:
-        """Its process, and the command that it was started with."""
+    def _api_server(self) -> int:
+        """Its process."""
         lines = (self.directory / "pids").read_text().splitlines()
-        pids = [line.split()[0] for line in lines if line.endswith(" kube-apiserver")]
-        return int(pids[-1]), Path(f"/proc/{pids[-1]}/cmdline").read_text().split("\0")[:-1]
+        return next(int(pid) for pid, name in map(str.split, lines) if name == "kube-apiserver")
 
     def stop(self) -> None:
         """End every process and remove etcd's data."""
@@ -158,6 +159,10 @@ class Plane:
             if namespaced and namespace
             else root + f"/{name}"
         )
+
+
+def _command(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1]
 
 
 def start(directory: Path, users: Sequence[str] = ()) -> Plane:

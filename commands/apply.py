@@ -21,10 +21,11 @@ from ferrule.apply.rollout import Result, Rollout, Settings, said
 from ferrule.apply.survey import survey
 from ferrule.apply.switch_hand import SwitchHand
 from ferrule.apply.target import Trouble
-from ferrule.commands.inputs import Compiled
+from ferrule.commands.inputs import Compiled, Wanted
 from ferrule.commands.plan import Survey, look
 from ferrule.compiler.backends import frr, sonic
 from ferrule.compiler.compare import intentions
+from ferrule.compiler.errors import printable
 from ferrule.compiler.network import Network
 from ferrule.compiler.observed import Key, Observed
 from ferrule.compiler.plan import DevicePlan, Impact, Plan
@@ -89,6 +90,31 @@ def unwritten(planned: Planned) -> tuple[str, ...]:
     )
 
 
+def write_statuses(planned: Planned, wanted: Wanted, tell: Tell) -> None:
+    """Give addresses their data plane first, as the controller would; raises `Trouble`.
+
+    Only of Services that were read from the cluster. One that does not go ends it there: whatever
+    was written is what a controller would have written, and the next plan starts from it.
+    """
+    from ferrule.apply.cluster import write_status
+    from ferrule.observe.cluster_api import connect
+    from ferrule.observe.cluster_config import ClusterError
+    from ferrule.observe.cluster_lease import holder
+
+    demands = {one.key: one for one in planned.compiled.compilation.inputs.services}
+    waiting = set(unwritten(planned))
+    try:
+        api = connect(wanted.kubeconfig, wanted.context)
+        leader = holder(api, planned.network.cluster)
+    except ClusterError as bad:
+        raise Trouble(bad.diagnostic.code, "the cluster", bad.diagnostic.message) from None
+    for service in planned.network.services:
+        if service.key in waiting:
+            demand = demands[service.key]
+            write_status(api, demand, service.addresses, service.pool or "", holder=leader)
+            tell(f"  {printable(service.key)}: status written")
+
+
 def new_run() -> Run:
     """A name for a run that sorts by time, and who started it."""
     now = datetime.now(UTC)
@@ -106,6 +132,7 @@ class Doing:
     record: str | None = None
     parallel: int = 32
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    journal: Callable[[str, TextIO | None, Collection[str]], Journal] = Journal
 
 
 def carry_out(planned: Planned, run: Run, doing: Doing) -> Result:
@@ -119,7 +146,7 @@ def carry_out(planned: Planned, run: Run, doing: Doing) -> Result:
         return _observed([devices[key] for key in keys if key in devices], doing.parallel)
 
     with _stream(doing.record) as stream:
-        journal = Journal(run.name, stream, doing.secrets)
+        journal = doing.journal(run.name, stream, doing.secrets)
         hands = {
             key: _hand(devices[key], one, journal, managed=one.device in managed)
             for key, one in plans.items()
@@ -218,7 +245,7 @@ def _each(
     managed = {one.name for one in network.switches if one.managed_globals}
     ways = reach(compiled.compilation, local=local, intended=intentions(network))
     with _stream(doing.record) as stream:
-        journal = Journal(run.name, stream, doing.secrets)
+        journal = doing.journal(run.name, stream, doing.secrets)
         for device in ways.devices:
             hand = _resuming(device, journal, managed)
             try:

@@ -10,6 +10,7 @@ from typing import NoReturn
 import click
 
 from ferrule.apply.rollout import Result, Settings
+from ferrule.apply.target import Trouble
 from ferrule.commands import apply, talk
 from ferrule.commands.inputs import Compiled, Wanted, compiled
 from ferrule.commands.plan import load
@@ -58,9 +59,15 @@ def main(
         _end(f"nothing was done · {planview.summary(this.plan)}", 1)
     if not this.plan.changes:
         _end(planview.summary(this.plan), 0)
-    _warn(this)
+    if not wanted.live:
+        _warn(this)
     if not yes and not _agreed(this):
         _end("nothing was done", 1)
+    if wanted.live:
+        try:
+            apply.write_statuses(this, wanted, talk.aloud)
+        except Trouble as bad:
+            _end(f"nothing was done on devices: {bad.message}", 1)
     _report(this, doing)
 
 

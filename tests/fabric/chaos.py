@@ -1,0 +1,188 @@
+"""A fabric that goes from one spec to another, and what goes wrong on the way, at any step.
+
+A fault is entered just before a device is given its Nth script or patch, and left right after: the
+device is well again when it is to be put back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from fabric.fabric import Fabric, compiled
+from ferrule.apply.held import Held
+from ferrule.apply.journal import Journal
+from ferrule.apply.rollout import Result, Settings
+from ferrule.apply.target import READ_S, Answer, Argv, Channel
+from ferrule.commands import apply
+from ferrule.commands.inputs import Compiled, Wanted
+from ferrule.commands.inputs import compiled as read_and_compile
+from ferrule.compiler import planview
+from ferrule.compiler.plan import Plan
+
+Data = dict[str, Any]
+Documents = Sequence[Data]
+Fault = Callable[[], AbstractContextManager[object]]
+SETTLE_S = 40.0
+LOADED = "/dev/stdin"
+
+
+@dataclass
+class Trap:
+    """Where a fault lies in wait: at which load of a device; `fell` says that it was met."""
+
+    device: str
+    load: int
+    fault: Fault
+    fell: bool = False
+    seen: int = field(default=0)
+
+
+class Trapped(Journal):
+    """A journal whose channels walk into traps."""
+
+    def __init__(
+        self,
+        run: str,
+        stream: TextIO | None,
+        secrets: Collection[str] = (),
+        *,
+        traps: Sequence[Trap] = (),
+    ) -> None:
+        super().__init__(run, stream, secrets)
+        self._traps = traps
+
+    def wrap(self, channel: Channel, device: str) -> Channel:
+        mine = [one for one in self._traps if one.device == device]
+        return super().wrap(_Walking(channel, mine) if mine else channel, device)
+
+
+class _Walking:
+    """A channel that meets its traps."""
+
+    def __init__(self, channel: Channel, traps: Sequence[Trap]) -> None:
+        self._channel, self._traps = channel, traps
+
+    def run(self, argv: Argv, *, stdin: str = "", timeout_s: float = READ_S) -> Answer:
+        with _sprung(self._traps, argv):
+            return self._channel.run(argv, stdin=stdin, timeout_s=timeout_s)
+
+    def ask(self, *commands: Argv, timeout_s: float = READ_S) -> tuple[Answer, ...]:
+        return self._channel.ask(*commands, timeout_s=timeout_s)
+
+    def hold(self, argv: Argv, word: str, *, timeout_s: float = READ_S) -> Held | None:
+        return self._channel.hold(argv, word, timeout_s=timeout_s)
+
+    def close(self) -> None:
+        self._channel.close()
+
+
+@contextmanager
+def _sprung(traps: Sequence[Trap], argv: Argv) -> Iterator[None]:
+    if argv[-1] != LOADED or "-d" in argv:
+        yield
+        return
+    for one in traps:
+        one.seen += 1
+        if one.seen == one.load:
+            one.fell = True
+            with one.fault():
+                yield
+            return
+    yield
+
+
+@dataclass(frozen=True)
+class State:
+    """All that is ours on all devices, how often each session was lost, and what is still to do."""
+
+    owned: Mapping[tuple[str, str], object]
+    resets: Mapping[tuple[str, str, str], int]
+    changes: bool = field(compare=False)
+
+
+class World:
+    """A fabric, and the specs that it is taken to."""
+
+    def __init__(self, fabric: Fabric) -> None:
+        self.fabric = fabric
+
+    def spec(self, *changes: Callable[[Documents], None]) -> list[str]:
+        """The example, changed."""
+        documents = deepcopy(list(self.fabric.documents))
+        for change in changes:
+            change(documents)
+        assert compiled(documents).ok
+        return [str(self.fabric.reachable(documents))]
+
+    def compiled(self, paths: Sequence[str]) -> Compiled:
+        return read_and_compile(Wanted(tuple(paths)))
+
+    def planned(self, paths: Sequence[str]) -> apply.Planned:
+        with self.fabric.inside():
+            return apply.planned(self.compiled(paths), local=(), parallel=8)
+
+    def apply(self, paths: Sequence[str], *traps: Trap) -> tuple[Plan, Result]:
+        planned = self.planned(paths)
+        assert planned.plan.ok, list(planview.text(planned.plan))
+
+        def journal(run: str, stream: TextIO | None, secrets: Collection[str]) -> Journal:
+            return Trapped(run, stream, secrets, traps=traps)
+
+        doing = apply.Doing(
+            Settings(batch=4, settle_s=SETTLE_S), lambda _line: None, journal=journal
+        )
+        with self.fabric.inside():
+            return planned.plan, apply.carry_out(planned, apply.new_run(), doing)
+
+    def state(self, paths: Sequence[str]) -> State:
+        planned = self.planned(paths)
+        owned = {
+            (one.kind, one.device): planview.BACKEND[one.kind].owned(one.running)
+            for one in planned.plan.devices
+        }
+        resets = {
+            (name, *neighbor): session.resets
+            for (kind, name), seen in planned.survey.found.items()
+            if kind == "node" and getattr(seen, "state", None)
+            for neighbor, session in seen.state.sessions.items()  # type: ignore[union-attr]
+        }
+        return State(owned, resets, planned.plan.changes)
+
+
+# Changes of the example `fabric`.
+
+
+def _named(documents: Documents, kind: str, name: str) -> Data:
+    return next(one for one in documents if one["kind"] == kind and one["metadata"]["name"] == name)
+
+
+def one_service_more(documents: Documents) -> None:
+    """A route that is new, in a class that is there."""
+    made = deepcopy(_named(documents, "Service", "web"))
+    made["metadata"]["name"] = "new"
+    assert isinstance(documents, list)
+    documents.append(made)
+    ends = deepcopy(_named(documents, "EndpointSlice", "web-1"))
+    ends["metadata"] |= {"name": "new-1", "labels": {"kubernetes.io/service-name": "new"}}
+    documents.append(ends)
+
+
+def one_service_less(documents: Documents) -> None:
+    """A route that goes."""
+    assert isinstance(documents, list)
+    documents.remove(_named(documents, "Service", "api"))
+
+
+def another_pool(documents: Documents) -> None:
+    """Sets and statements of the switches come and go."""
+    spec = _named(documents, "IPAddressPool", "public")["spec"]
+    spec["addresses"] = ["192.0.2.0/26", *spec["addresses"][2:]]
+
+
+def another_peer(documents: Documents) -> None:
+    """Neighbors move to another peer group, which SONiC does not do in place: sessions reset."""
+    _named(documents, "BGPPeer", "tor-a-v4")["metadata"]["name"] = "rack-a"

@@ -91,7 +91,10 @@ def login(kubeconfig: str | None = None, context: str | None = None) -> Login:
     if not _is_url(server):
         _refuse(f"the server of context {quoted(current)} is no URL", cluster.place("server"))
     whole = _whole(current, _cluster(cluster), _user(user) if user else {})
-    return Login(current, _shown(server), _configuration(whole, user or cluster))
+    made = _configuration(whole, user or cluster)
+    if proxy := cluster.text("proxy-url"):
+        made.proxy = proxy  # kubernetes 29 passes over it
+    return Login(current, _shown(server), made)
 
 
 def _read(kubeconfig: str | None) -> list[Document]:

@@ -87,6 +87,17 @@ class FabricDevice:
             raise RuntimeError(f"{self.name}: {answer.code}: {answer.output}")
         self.machine.do("vtysh", "-c", "write memory")
 
+    def reset(self) -> None:
+        """Back to an FRR that has nothing, and nothing saved."""
+        self._restart_frr()
+        self.machine.path("/etc/frr/frr.conf").unlink(missing_ok=True)
+
+    def _restart_frr(self) -> None:
+        for daemon in reversed(self.frr.flavour.daemons):
+            self.frr.stop(daemon)
+        for daemon in self.frr.flavour.daemons:
+            self.frr.start(daemon)
+
     def restart_bgpd(self) -> None:
         """Kill bgpd and start it with what is saved."""
         self.frr.stop("bgpd", hard=True)

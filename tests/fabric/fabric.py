@@ -171,11 +171,17 @@ class Fabric:
         version = "ferrule.dev/v1alpha1"
         return {"apiVersion": version, "kind": "Access", "metadata": {"name": "all"}, "spec": spec}
 
+    def rows(self, switch: str) -> Rows:
+        """What was compiled for a switch."""
+        path = f"switches/{switch}/config_db.json"
+        rows: Rows = json.loads(views.files(self.compilation.network)[path].text)
+        return rows
+
     def boot(self) -> None:
         """Make every device run what was compiled, saved and settled, as after an apply."""
         files = views.files(self.compilation.network, with_secrets=True)
         for name, switch in self.switches.items():
-            switch.boot(json.loads(files[f"switches/{name}/config_db.json"].text))
+            switch.boot(self.rows(name))
         for name, node in self.nodes.items():
             node.load(files[f"nodes/{name}/frr.conf"].text)
 

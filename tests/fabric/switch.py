@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from typing import Any
 
+from daemon.flavour import wait_for
 from daemon.lab import Device
 
 from fabric.device import FabricDevice
 from fabric.machine import HERE, TESTS
 from fabric.standin.configdb import ConfigDb, Tables
+from fabric.standin.frrcfgd import CHANNEL, SETTLED
 from fabric.standin.redis import SOCKET, Redis
 from fabric.workstation import Workstation
 from ferrule.compiler.backends.sonic import bgpd
@@ -22,6 +25,7 @@ from ferrule.compiler.backends.sonic import bgpd
 Rows = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 RELEASE = "202511"
+SETTLED_S = 30.0
 SAVED = "/etc/sonic/config_db.json"
 MODELS = "/opt/sonic-yang"
 STANDINS = {
@@ -75,10 +79,7 @@ class FabricSwitch(FabricDevice):
         self._start_redis()
         redis = stack.enter_context(closing(Redis(path=str(self.machine.path(SOCKET)))))
         self._db = ConfigDb(redis)
-        self._replace(self._first)
-        self.save()
-        self.restart_bgp()
-        stack.callback(self.stop_frrcfgd)
+        self.reset()
 
     def _install_tools(self) -> None:
         yang = os.environ.get("FERRULE_SONIC_YANG", "")
@@ -116,6 +117,20 @@ class FabricSwitch(FabricDevice):
             self._frrcfgd.wait()
             self._frrcfgd = None
 
+    def wait_settled(self) -> None:
+        """Until frrcfgd has acted on every row that has changed so far."""
+        token = secrets.token_hex(4)
+        self.db.redis.ask("PUBLISH", f"{CHANNEL}{SETTLED}|{token}", "")
+        said = self.machine.path(f"/run/{SETTLED}")
+        wait_for(
+            lambda: said.exists() and said.read_text() == token, SETTLED_S, f"{self.name}: settled"
+        )
+
+    def log(self) -> str:
+        """What frrcfgd complained about."""
+        log = self.machine.path("/var/log/syslog")
+        return log.read_text() if log.exists() else ""
+
     # What an operator does.
 
     def rows(self) -> Tables:
@@ -130,10 +145,14 @@ class FabricSwitch(FabricDevice):
                 db.write(table, name, fields)
 
     def boot(self, rows: Rows) -> None:
-        """Have these rows beside what is there, saved, and bgpd started with all of them."""
-        self._replace(merged(self.rows(), rows))
+        """Have these rows beside those it came with, saved, and bgpd started with all of them."""
+        self._replace(merged(self._first, rows))
         self.save()
         self.restart_bgp()
+
+    def reset(self) -> None:
+        """Back to what it came with."""
+        self.boot({})
 
     def save(self) -> None:
         self.machine.write(SAVED, json.dumps(self.rows(), indent=4, sort_keys=True))
@@ -151,8 +170,7 @@ class FabricSwitch(FabricDevice):
     def restart_bgp(self) -> None:
         """The bgp container anew: the boot template's lines, then frrcfgd again."""
         self.stop_frrcfgd()
-        self.frr.stop("bgpd", hard=True)
-        self.frr.start("bgpd")
+        self._restart_frr()
         answer = self.frr.load("\n".join(bgpd.lines(bootable(self.rows()))) + "\n")
         if answer.code:
             raise RuntimeError(f"{self.name}: {answer.output}")
@@ -162,15 +180,23 @@ class FabricSwitch(FabricDevice):
         self.restart_bgp()
 
 
-def bootable(rows: Rows) -> dict[str, dict[str, Mapping[str, Any]]]:
+def bootable(rows: Rows) -> Rows:
     """The rows of which the boot template writes the same lines as frrcfgd."""
-    kept = {table: dict(each) for table, each in rows.items()}
-    for table, parts in (("PREFIX", 4), ("BGP_NEIGHBOR", 2)):
-        kept[table] = {
-            name: of for name, of in kept.get(table, {}).items() if name.count("|") == parts - 1
+    kinds: dict[str, Callable[[str, Mapping[str, Any]], object]] = {
+        "BGP_GLOBALS": lambda _, fields: "local_asn" in fields,
+        "BGP_NEIGHBOR": lambda name, fields: "|" in name and "peer_group_name" in fields,
+        "PREFIX": lambda name, _: (
+            name.count("|") == 3
+            and "mode" in rows.get("PREFIX_SET", {}).get(name.partition("|")[0], {})
+        ),
+        "ROUTE_MAP": lambda _, fields: "route_operation" in fields,
+    }
+    return {
+        table: {
+            name: of for name, of in each.items() if table not in kinds or kinds[table](name, of)
         }
-    kept["BGP_NEIGHBOR"] = {n: f for n, f in kept["BGP_NEIGHBOR"].items() if "peer_group_name" in f}
-    return kept
+        for table, each in rows.items()
+    }
 
 
 def metadata(name: str) -> Rows:

@@ -80,6 +80,8 @@ def test_vtysh_reads_any_file_and_saves_for_the_next_start(fabric: Fabric) -> No
     assert device.ssh("sudo -n cat /etc/frr/frr.conf").stdout == device.saved()
     device.restart_bgpd()
     assert "bgp router-id 192.0.2.1" in device.frr.running_config()
+    device.reset()
+    assert "router bgp" not in device.saved() + device.frr.running_config()
 
 
 Fault = Callable[[FabricDevice], AbstractContextManager[None]]
@@ -119,7 +121,7 @@ def test_a_line_that_is_to_be_refused_is_and_the_others_are_taken(fabric: Fabric
     assert "which-is-refused" in done.stdout + done.stderr
     running = device.frr.running_config()
     assert [line in running for line in lines] == [True, False, True]
-    device.frr.load("no router bgp 65001\n")
+    device.reset()
 
 
 def test_vtysh_can_die_in_the_middle(fabric: Fabric) -> None:

@@ -2,8 +2,9 @@
 
 Files in /run/fault/config make it fail:
     slow     seconds before anything is done
-    pause    seconds between two rows
+    pause    seconds before each row, and after the last
     die      killed after that many rows
+    full     no room where it saves: the file is empty afterwards
     foreign  a JSON object {"after": N, "table": ..., "name": ..., "fields": ...}: somebody else
              writes that row (null removes it) when N rows are written
 """
@@ -18,6 +19,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -109,6 +111,7 @@ def change(patch: Patch, *, dry_run: bool) -> None:
             _write(db, step, count)
     if not dry_run:
         _meddle(db, len(steps))
+        _pause()
         if db.read() != target:
             raise RefusedError(
                 "after applying patch to config, there are still some parts not updated"
@@ -138,9 +141,13 @@ def _write(db: ConfigDb, step: Write, count: int) -> None:
     _meddle(db, count)
     if _fault("die") and count >= int(_fault("die")):
         os.kill(os.getpid(), signal.SIGKILL)
-    if count and (seconds := _fault("pause")):
-        time.sleep(float(seconds))
+    _pause()
     db.write(step.table, step.name, step.fields)
+
+
+def _pause() -> None:
+    if seconds := _fault("pause"):
+        time.sleep(float(seconds))
 
 
 def _meddle(db: ConfigDb, count: int) -> None:
@@ -218,7 +225,10 @@ def save(filename: str | None, *, yes: bool) -> None:
     file = Path(filename) if filename else SAVED
     click.echo(f"Running command: /usr/local/bin/sonic-cfggen -d --print-data > {file}")
     try:
-        file.write_text(json.dumps(ConfigDb().read(), indent=4, sort_keys=True))
+        with file.open("w") as out:
+            if (FAULTS / "full").exists():
+                raise OSError(ENOSPC, os.strerror(ENOSPC))
+            json.dump(ConfigDb().read(), out, indent=4, sort_keys=True)
     except OSError as bad:
         click.echo(f"sonic-cfggen: {bad.strerror}", err=True)
         sys.exit(1)

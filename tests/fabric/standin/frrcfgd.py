@@ -25,6 +25,7 @@ from fabric.standin.vty import Vty, sockets
 FAULTS = Path("/run/fault/frrcfgd")
 READY = Path("/run/frrcfgd.pid")
 CHANNEL = f"__keyspace@{CONFIG_DB}__:"
+SETTLED = "settled"  # no table: asks whether all that came before has been acted on
 
 
 class Daemons:
@@ -66,10 +67,13 @@ def main() -> None:
         return
     messages = Redis().messages(f"{CHANNEL}*")
     daemon = Translator(ConfigDb(), Daemons(EVERYBODY).run)
+    daemon.replay()
     READY.write_text(str(os.getpid()))
     for channel, _ in messages:
         table, _, name = channel.removeprefix(CHANNEL).partition("|")
-        if name and not _fault("ignore"):
+        if table == SETTLED:
+            Path(f"/run/{SETTLED}").write_text(name)
+        elif name and not _fault("ignore"):
             if seconds := _fault("slow"):
                 time.sleep(float(seconds))
             daemon.changed(table, name)

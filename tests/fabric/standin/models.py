@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from ferrule.compiler.backends.sonic.model import OURS, Row, Value, check
+from ferrule.compiler.backends.sonic.model import Row, Value, check
 
 SETTING = "FERRULE_SONIC_YANG"
+_ALIKE = re.compile(
+    "which is not there$|: there is no |rows with this number$"
+    "| is not (a number|true or false|up or down|permit or deny|IPv4 or IPv6|a list of one name)"
+)
 Config = Mapping[str, Mapping[str, Mapping[str, object]]]
 
 # Tables that SONiC has models of beside the closed set around BGP.
@@ -25,9 +30,13 @@ def refusal(config: Config) -> str | None:
         if name not in vrfs:
             return f'Data Loading Failed:Invalid leafref value "{name}" - no target instance VRF'
     rows = [one for one in _rows(config) if one.table.startswith(JUDGED)]
-    if not os.environ.get(SETTING):
-        return next((one for one in check(rows) if OURS in one), None)
-    return _refused_by_models(rows)
+    return _refused_by_models(rows) if os.environ.get(SETTING) else _refused_by_us(rows)
+
+
+def _refused_by_us(rows: Iterable[Row]) -> str | None:
+    """What our model and SONiC's refuse alike; ours is stricter, and knows no row of others."""
+    problem = next((one for one in check(rows) if _ALIKE.search(one)), None)
+    return problem and f"Data Loading Failed:{problem} (there are no YANG models: judged by ours)"
 
 
 def without_model(tables: Iterable[str]) -> list[str]:

@@ -55,17 +55,17 @@ class Translator:
     def __init__(self, db: ConfigDb, run: Run) -> None:
         self._db, self._run = db, run
         self._handlers: Mapping[str, Callable[[Event], None]] = {
+            "DEVICE_METADATA": Event.take,
             "BGP_GLOBALS": self._globals,
             "BGP_GLOBALS_AF": self._globals_family,
-            "BGP_GLOBALS_LISTEN_PREFIX": self._listen,
-            "BGP_NEIGHBOR": self._neighbor,
-            "BGP_NEIGHBOR_AF": self._neighbor_family,
-            "BGP_PEER_GROUP": self._group,
-            "BGP_PEER_GROUP_AF": self._neighbor_family,
-            "DEVICE_METADATA": Event.take,
-            "PREFIX": self._prefix,
             "PREFIX_SET": self._prefix_set,
+            "PREFIX": self._prefix,
             "ROUTE_MAP": self._statement,
+            "BGP_PEER_GROUP": self._group,
+            "BGP_NEIGHBOR": self._neighbor,
+            "BGP_PEER_GROUP_AF": self._neighbor_family,
+            "BGP_NEIGHBOR_AF": self._neighbor_family,
+            "BGP_GLOBALS_LISTEN_PREFIX": self._listen,
         }
         self._queue: deque[Event] = deque()
         tables = db.read()
@@ -112,6 +112,15 @@ class Translator:
         if table in PAIRS:
             pair_up(fields, PAIRS[table])
         self._queue.append(Event(table, name, row is None, fields))
+        self._work()
+
+    def replay(self) -> None:
+        """Say everything again, as frrcfgd does once the boot template is loaded."""
+        for table in self._handlers:
+            self._again(table, lambda *_: True)
+        self._work()
+
+    def _work(self) -> None:
         done = []
         while self._queue:
             event = self._queue.popleft()

@@ -136,11 +136,16 @@ def render(
 
     Without -o the files are printed.
     """
+    from ferrule.commands import talk
     from ferrule.compiler import views
 
     if check and out is None:
         raise click.UsageError("--check needs -o OUT")
-    compilation = _compiled(out=out, **inputs).compilation
+    compiled = _compiled(out=out, **inputs)
+    compilation = compiled.compilation
+    if compiled.missing and compilation.ok:
+        talk.diagnostics(compilation.diagnostics)
+        raise click.ClickException(f"nothing was written: {views.missing(compiled.missing)}")
     stale = False
     if output == "json":
         _print_json(views.network_json(compilation))
@@ -285,6 +290,31 @@ def apply(*, planned: str | None, **rest: Any) -> None:
     from ferrule.commands import apply_command
 
     apply_command.main(planned, **rest)
+
+
+@main.command()
+@input_options
+@device_options
+@output_option()
+def status(*, output: str, local: tuple[str, ...], parallel: int, **inputs: Any) -> None:
+    """Show sessions, prefixes and drift over both ends, as they are now."""
+    from ferrule.commands import status as looking
+    from ferrule.commands import talk
+    from ferrule.compiler import statusview, views
+
+    compiled = _compiled(**inputs)
+    if not compiled.compilation.ok:
+        _conclude(compiled.compilation, views)
+    found = looking.now(compiled, local=local, parallel=parallel)
+    if output == "json":
+        _print_json(statusview.as_json(found))
+    else:
+        talk.diagnostics(found.problems)
+        for line in statusview.text(found):
+            mark = statusview.FAULT if line.startswith(statusview.FAULT) else ""
+            click.echo(click.style(mark, fg="red") + line.removeprefix(mark) if mark else line)
+    click.echo(statusview.summary(found), err=True)
+    click.get_current_context().exit(0 if found.ok else 1)
 
 
 @main.command()

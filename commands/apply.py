@@ -30,6 +30,7 @@ from ferrule.compiler.network import Network
 from ferrule.compiler.observed import Key, Observed
 from ferrule.compiler.plan import DevicePlan, Impact, Plan
 from ferrule.compiler.planning import make_plan
+from ferrule.compiler.views import missing
 
 Tell = Callable[[str], None]
 
@@ -67,6 +68,8 @@ def planned(
 def refusals(planned: Planned, allowed: Iterable[str]) -> Iterator[str]:
     """Why a plan is not carried out: something was not read, or needs leave that was not given."""
     plan = planned.plan
+    if planned.compiled.missing:
+        yield missing(planned.compiled.missing)
     for (kind, _), why in plan.failed:
         yield f"{kind} not planned: {why.message}"
     for device in plan.devices:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
 
 from ferrule.compiler.backends import BACKENDS
-from ferrule.compiler.errors import printable
+from ferrule.compiler.errors import listed, printable
 from ferrule.compiler.network import (
     Advertisement,
     Attributes,
@@ -186,6 +186,11 @@ def plural(number: int, noun: str) -> str:
     """A count and its noun."""
     plural = {"switch": "switches"}.get(noun, f"{noun}s")
     return f"{number} {noun if number == 1 else plural}"
+
+
+def missing(kinds: Iterable[str]) -> str:
+    """Why half an input is none."""
+    return f"the cluster's {listed(sorted(kinds))} could not be read, see above"
 
 
 def pending_lines(network: Network) -> Iterator[str]:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from daemon.campaign import Row
 from daemon.sessions import UNNUMBERED, Link
 from ferrule.compiler.backends.base import Change, Op
 from ferrule.compiler.backends.frr.impact import IMPACTS, OPS
-
-Row = tuple[str, str]  # of the table of impacts
 
 ROUNDS = 4
 Part = dict[str, str]  # some sections of a session's configuration; the others are the usual
@@ -324,6 +323,14 @@ class Place:
     case: Case
 
     @property
+    def name(self) -> str:
+        return self.case.name
+
+    @property
+    def device(self) -> str:
+        return self.case.node
+
+    @property
     def link(self) -> Link:
         return self.case.link or Link.number(self.number)
 
@@ -354,6 +361,9 @@ class Place:
         words = {word for text in change.path for word in text.split(" ")}
         own = {self.link.far, f"203.0.113.{self.words['host']}/32"}
         return bool(words & own) or any(self.mark in word for word in words)
+
+    def is_over(self, _: int) -> bool:
+        return False
 
 
 PLACES = tuple(Place(number, case) for number, case in enumerate(CASES))
@@ -435,7 +445,7 @@ def node_text(node: str, round_: int) -> str:
     if not header:
         return ""
     parts = [
-        part for one in PLACES if one.case.node == node and (part := one.part(round_)) is not None
+        part for one in PLACES if one.device == node and (part := one.part(round_)) is not None
     ]
 
     def all_of(*sections: str) -> str:

@@ -12,10 +12,12 @@ reset-vrf      every session of the VRF does, those of others too
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import ip_network
 from typing import Literal
 
 from ferrule.compiler.backends.base import Change, Op
 
+Path = tuple[str, ...]
 Impact = Literal["none", "next-session", "routes", "limit", "session", "reset", "reset-vrf"]
 
 # By table and field: what it is to add, to change and to remove it. "" is the row itself, "*" a
@@ -50,18 +52,47 @@ IMPACTS: Mapping[tuple[str, str], tuple[Impact, Impact, Impact]] = {
     ("ROUTE_MAP_SET", ""): ("none", "none", "none"),
     ("ROUTE_MAP_SET", "*"): ("none", "none", "none"),
 }
+LISTEN = "BGP_GLOBALS_LISTEN_PREFIX"
+MEMBERS = ("BGP_NEIGHBOR", LISTEN)
 OPS: tuple[Op, ...] = ("add", "change", "remove")
 
 
 def impacts(changes: Iterable[Change]) -> Iterator[tuple[Change, Impact]]:
-    """Each change with what it means; a new group's parts mean nothing to anybody."""
+    """Each change with what it means.
+
+    The families of a group that comes or goes mean nothing: who is in it has a row of its own.
+    Where another neighbor or range takes a place over, sessions are reset and do not end.
+    """
     changes = tuple(changes)
-    fresh = {one.path for one in changes if one.op == "add"}
+    groups = {one.path for one in changes if one.op != "change"}
+    coming = [one.path for one in changes if one.op == "add"]
     for change in changes:
         table, name = change.path[:2]
         group = ("BGP_PEER_GROUP", name.rpartition("|")[0])
-        is_part = table == "BGP_PEER_GROUP_AF" and group in fresh
-        yield change, "none" if is_part else impact(change)
+        if table == "BGP_PEER_GROUP_AF" and group in groups:
+            yield change, "none"
+        elif change.op == "remove" and _is_taken_over(change.path, coming):
+            yield change, "reset"
+        else:
+            yield change, impact(change)
+
+
+def _is_taken_over(path: Path, coming: Iterable[Path]) -> bool:
+    """Whether what comes is about some of the addresses of a neighbor or range that goes."""
+    table, name = path[:2]
+    if table not in MEMBERS or len(path) > 2:
+        return False
+    ranges = (one for one in coming if LISTEN in (table, one[0]) and one[0] in MEMBERS)
+    return any(_meet(name, one[1]) for one in ranges)
+
+
+def _meet(one: str, other: str) -> bool:
+    (vrf, mine), (their_vrf, their) = (name.split("|", 1) for name in (one, other))
+    try:
+        first, second = (ip_network(text, strict=False) for text in (mine, their))
+    except ValueError:  # an interface
+        return False
+    return vrf == their_vrf and first.version == second.version and first.overlaps(second)
 
 
 def impact(change: Change) -> Impact:

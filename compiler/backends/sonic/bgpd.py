@@ -92,7 +92,9 @@ def _settings(name: str, group: Fields) -> Iterator[str]:
     if group.get("ebgp_multihop") == "true":
         yield f" neighbor {name} ebgp-multihop {group['ebgp_multihop_ttl']}"
     if "holdtime" in group:
-        yield f" neighbor {name} timers {group['keepalive']} {group['holdtime']}"
+        hold = int(str(group["holdtime"]))  # bgpd keeps no longer keepalive than a third of it
+        keepalive = min(int(str(group["keepalive"])), hold // 3)
+        yield f" neighbor {name} timers {keepalive} {hold}"
     if "conn_retry" in group:
         yield f" neighbor {name} timers connect {group['conn_retry']}"
 

@@ -26,27 +26,35 @@ class Unlike:
 
 
 def unlike(running: Running, text: str) -> Unlike:
-    """Our rows against what bgpd runs; a line that names nothing of ours is not looked at."""
+    """Our rows against what bgpd runs; a line that names nothing of ours is not looked at.
+
+    Nor is a password, which only a hand can have set there. `ValueError` where rows of ours are
+    not as we write them.
+    """
     rows: dict[str, dict[str, object]] = {}
     for (table, name), row in running.ours.items():
         rows.setdefault(table, {})[name] = row.fields
     for table in GLOBALS:
         rows[table] = dict(running.tables.get(table, {}))
-    wanted = "\n".join(lines(rows))  # type: ignore[arg-type]
-    prefix = device_name(OURS, running.cluster)
-    should, there = ({*_ours(read(one).body, prefix)} for one in (wanted, text))
+    try:
+        wanted = "\n".join(lines(rows))  # type: ignore[arg-type]
+    except KeyError as bad:
+        raise ValueError(f"a row of ours has no {bad}") from None
+    members = (f"neighbor {name.partition('|')[2]} " for name in rows.get("BGP_NEIGHBOR", ()))
+    marks = (device_name(OURS, running.cluster), *members)
+    should, there = ({*_ours(read(one).body, marks)} for one in (wanted, text))
     return Unlike(
         tuple(sorted(" / ".join(one) for one in should - there)),
         tuple(sorted(" / ".join(one) for one in there - should)),
     )
 
 
-def _ours(body: Body, prefix: str, around: Statement = ()) -> Iterator[Statement]:
+def _ours(body: Body, marks: tuple[str, ...], around: Statement = ()) -> Iterator[Statement]:
     for line, inside in statements(body):
         here = (*around, _plain(line))
-        if any(prefix in part for part in here):
+        if " password " not in line and any(mark in part for part in here for mark in marks):
             yield here
-        yield from _ours(inside, prefix, here)
+        yield from _ours(inside, marks, here)
 
 
 def _plain(line: str) -> str:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -172,8 +173,6 @@ def serve(devices: Sequence[Device], folder: Path, seconds: float, stack: ExitSt
 
 def listening(device: Device) -> bytes:
     """The first bytes that a server says."""
-    import socket
-
     try:
         with socket.create_connection((address(device), 22), 1) as connection:
             return connection.recv(4)

@@ -145,6 +145,9 @@ def impact(plan: Plan) -> Iterator[str]:
         yield f"{printable(item.what)}{names}"
     if not plan.items:
         yield "nothing: no session and no route notices"
+    later = sum(effect == "next-session" for one in plan.devices for _, effect in one.effects)
+    if later:
+        yield f"{plural(later, 'change')} in use only once the session starts anew"
     yield unchanged(plan)
 
 

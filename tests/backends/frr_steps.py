@@ -197,6 +197,10 @@ PAIRS: dict[str, tuple[Network, Network]] = {
     ),
     "a local AS": (peers(), peers(local_asn=65009)),
     "another local AS": (peers(local_asn=65008), peers(local_asn=65009)),
+    "an AS that was the local one": (
+        peers(neighbor="2001:db8:a::1", remote_as=65000, local_asn=65002),
+        peers(neighbor="2001:db8:a::1", remote_as=65002, local_asn=65009),
+    ),
     "both families": (peers(), peers(families=("ipv4", "ipv6"))),
     "the other family": (peers(families=("ipv6",)), peers(families=("ipv4",))),
     "another VRF": (peers(), peers(TENANT)),

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
+from backends.frr_drift import FAMILY as FAMILY_DRIFT
+from backends.frr_drift import NEIGHBOR, about
 from backends.frr_networks import advertise, network, origin, prefix_set, session, switch_session
 from hypothesis import strategies as st
 
 from ferrule.compiler.backends.frr import lower
-from ferrule.compiler.backends.frr.model import Model
+from ferrule.compiler.backends.frr.model import Model, Neighbor
 from ferrule.compiler.network import (
     Advertisement,
     Attributes,
@@ -392,6 +394,52 @@ def strangers(draw: st.DrawFn, asn: int, cluster: str) -> str:
     return "\n".join(draw(st.permutations(said))) + "\n"
 
 
+GROUP = (" neighbor group peer-group", " neighbor group remote-as external")
+DRIFT = tuple(line for line in NEIGHBOR if not line.startswith(("remote-as", "peer-group")))
+HELD = (*FAMILY_DRIFT, "route-map mine out", "prefix-list mine out")
+
+
+@st.composite
+def holders(draw: st.DrawFn, model: Model) -> tuple[str, frozenset[str]]:
+    """What others have in the place of ours, and the names by which they hand it over."""
+    routers = ["route-map mine permit 10\nexit"]
+    names: set[str] = set()
+    for instance in model.instances:
+        said = [ALONE, *draw(st.sampled_from(([], [" no bgp default ipv4-unicast"]))), *GROUP]
+        for one in instance.neighbors:
+            if draw(st.booleans()):
+                continue
+            bound = draw(st.integers(1, 4)) == 1
+            what = "peer-group group" if bound else f"remote-as {_their_as(draw, one)}"
+            said.append(f" neighbor {one.name}{' interface' * one.unnumbered} {what}")
+            said += [f" {about(str(one.name), line)}" for line in some(draw, DRIFT)]
+            for family in ("ipv4", "ipv6"):
+                lines = draw(st.sampled_from(((), ("activate",)))) + tuple(some(draw, HELD, 3))
+                said += [
+                    f" address-family {family} unicast",
+                    *(f"  {about(str(one.name), line)}" for line in lines),
+                    " exit-address-family",
+                ]
+            names.add("group" if bound else str(one.name))
+        for part in instance.families:
+            for line in part.networks.lines:
+                if draw(st.integers(1, 4)) == 1:
+                    how = draw(st.sampled_from(("", " route-map mine", " label-index 7")))
+                    said += [
+                        f" address-family {part.family} unicast",
+                        f"  network {line.prefix}{how}",
+                        " exit-address-family",
+                    ]
+                    names.add(str(line.prefix))
+        vrf = f" vrf {instance.vrf}" if instance.vrf else ""
+        routers += [f"router bgp {instance.asn}{vrf}", *said, "exit"]
+    return "\n".join((*routers, "")), frozenset(names)
+
+
+def _their_as(draw: st.DrawFn, one: Neighbor) -> int | str:
+    return draw(st.sampled_from((one.remote_as, one.remote_as, 65077)))
+
+
 @dataclass(frozen=True)
 class World:
     """A node, what others have on it before us and add later, and what we want first and then."""
@@ -404,6 +452,8 @@ class World:
     between: str
     first: Model
     second: Model
+    held: str  # what others have in the place of the first, and the names to hand it over
+    names: frozenset[str]
     cut: float  # where a load ends too soon
     back: bool  # whether it is then taken back, or finished
 
@@ -413,6 +463,8 @@ def worlds(draw: st.DrawFn) -> World:
     cluster = draw(st.sampled_from(CLUSTERS))
     asn = draw(st.sampled_from((ASN, ASN, WIDE_ASN)))
     cast = draw(casts())
+    first = lowered(draw(networks(cluster, asn, cast)))
+    held, names = draw(holders(first)) if draw(st.booleans()) else ("", frozenset())
     return World(
         cluster,
         draw(st.sampled_from(("traditional", "datacenter"))),
@@ -420,8 +472,10 @@ def worlds(draw: st.DrawFn) -> World:
         asn,
         draw(strangers(asn, cluster)),
         draw(strangers(asn, cluster)) if draw(st.booleans()) else "",
+        first,
         lowered(draw(networks(cluster, asn, cast))),
-        lowered(draw(networks(cluster, asn, cast))),
+        held,
+        names,
         draw(st.floats(0, 1)),
         draw(st.booleans()),
     )

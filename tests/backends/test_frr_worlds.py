@@ -5,8 +5,9 @@ of ours (now and then with a load that is cut), back to what was read before, an
 have is read without any help of ours.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 from backends.frr_worlds import World, worlds
@@ -16,6 +17,7 @@ from daemon.need import refuse, require_flavours
 from hypothesis import HealthCheck, Phase, given, settings
 
 from ferrule.compiler.backends import frr
+from ferrule.compiler.backends.base import Diff
 from ferrule.compiler.backends.frr.model import Model
 from ferrule.compiler.backends.frr.router import GLOBALS
 from ferrule.compiler.errors import has_errors
@@ -27,6 +29,7 @@ NOTHING = Model()
 TAKEN = (
     "Graceful restart configuration changed, reset this peer to take effect",
     "% Echo mode works correctly for IPv4, but only works when the peer is also FRR for IPv6.",
+    " Warning: Reset BGP session for tcp-mss value to take effect",
 )
 
 Path = tuple[str, ...]
@@ -53,7 +56,7 @@ def paths(text: str) -> list[Path]:
 
 def canonical(name: str) -> str:
     try:
-        return str(ip_address(name))
+        return str(ip_network(name) if "/" in name else ip_address(name))
     except ValueError:
         return name
 
@@ -62,10 +65,20 @@ def neighbors(*models: Model) -> set[str]:
     return {str(one.name) for model in models for i in model.instances for one in i.neighbors}
 
 
+def prefixes(*models: Model) -> set[str]:
+    return {
+        str(line.prefix)
+        for model in models
+        for instance in model.instances
+        for family in instance.families
+        for line in family.networks.lines
+    }
+
+
 def about(path: Path) -> str:
-    """The neighbor that a line is about."""
+    """The neighbor or the prefix that a line is about."""
     words = path[-1].removeprefix("no ").split(" ")
-    return canonical(words[1]) if words[0] == "neighbor" else ""
+    return canonical(words[1]) if words[0] in ("neighbor", "network") else ""
 
 
 def is_empty(path: Path) -> bool:
@@ -100,7 +113,8 @@ class Walk:
         self.device.frr.load(text)
         self.said.append(f"--- others ---\n{text}")
         now = set(paths(self.text()))
-        mine = neighbors(self.world.first, self.world.second)
+        ours = (self.world.first, self.world.second)
+        mine = neighbors(*ours) | prefixes(*ours)
         added = {one for one in now - before if about(one) not in mine}
         self.theirs = (self.theirs & now) | added
 
@@ -110,18 +124,24 @@ class Walk:
         said = [line for line in answer.lines if line not in TAKEN]
         assert (answer.code, said) == (0, []), (answer.code, said)
 
-    def go_to(self, goal: Model | frr.Running, running: frr.Running | None = None) -> None:
+    def go_to(
+        self,
+        goal: Model | frr.Running,
+        running: frr.Running | None = None,
+        adopt: Collection[str] = (),
+    ) -> Diff:
         running = running or self.running()
-        diff = frr.diff(running, goal)
+        diff = frr.diff(running, goal, adopt=adopt)
         assert not has_errors(diff.problems), diff.problems
         self.load(frr.script(diff.commands))
-        again = frr.diff(self.running(), goal)
+        again = frr.diff(self.running(), goal, adopt=self.world.names)
         assert again.changes == (), again.changes
         assert again.empty
         other = frr.diff(self.running(), frr.future(running, diff)).changes
         assert other == (), f"unforeseen: {other}"
         missing = {one for one in self.theirs - set(paths(self.text())) if not is_empty(one)}
         assert not missing, missing
+        return diff
 
     def cut(self, earlier: frr.Running) -> None:
         """A load that ends too soon; what was begun is told from the rest by the open run."""
@@ -134,6 +154,19 @@ class Walk:
         begun = frr.parse(self.text(), world.cluster, want, open_run=True)
         self.go_to(earlier if world.back else world.second, begun)
 
+    def take_over(self) -> None:
+        """What others have in the place of ours becomes ours, goes back, and becomes ours."""
+        self.stranger(self.world.held)
+        before, earlier = self.text(), self.running()
+        refused = has_errors(frr.diff(earlier, self.world.first).problems)
+        adopted = self.go_to(self.world.first, adopt=self.world.names).adopted
+        assert refused == bool(adopted)
+        if adopted:
+            assert frr.diff(self.running(), self.world.first).changes == ()
+            self.go_to(earlier, adopt=adopted)
+            self.is_as(before)
+            self.go_to(self.world.first, adopt=adopted)
+
     def is_as(self, before: str) -> None:
         now, then = (
             sorted(one for one in paths(text) if not is_empty(one))
@@ -144,7 +177,7 @@ class Walk:
     def walk(self) -> None:
         self.theirs = set(paths(self.text()))
         self.stranger(self.world.before)
-        self.go_to(self.world.first)
+        self.take_over()
         self.stranger(self.world.between)
         self.go_to(self.world.first)
         before, earlier = self.text(), self.running()

@@ -8,6 +8,7 @@ that no command is about stay as they are, where they are.
 
 from __future__ import annotations
 
+import re
 from itertools import groupby
 
 from ferrule.compiler.backends.base import Diff
@@ -37,7 +38,9 @@ from ferrule.compiler.backends.frrtext import (
 Key = tuple[str | int, ...]  # what a line is about; a `no` for a shorter one takes all below it
 Table = dict[Key, str | Block]
 KNOWN = {"route-map": ENTRY, "profile": PROFILE, "router": INSTANCE}
-ON = ("bgp default ipv4-unicast", "bgp network import-check")  # where nothing is said
+# What holds where nothing is said.
+ON = ("bgp default ipv4-unicast", "bgp network import-check")
+ON_OF_NEIGHBOR = re.compile(r"neighbor \S+ (activate|send-community.*|enforce-first-as)")
 
 
 def future(running: Running, diff: Diff) -> Running:
@@ -132,7 +135,7 @@ def _state(table: Table, text: str, around: str, depth: int) -> None:
 def _take_back(table: Table, text: str, around: str, depth: int) -> None:
     key = _key(text, around)
     gone = [one for one in table if one[: len(key)] == key]
-    if text in ON or (key[0] == "neighbor" and text.endswith(" activate") and not gone):
+    if text in ON or (ON_OF_NEIGHBOR.fullmatch(text) and not gone):
         table[key] = f"{' ' * depth}no {text}"  # on by default
         return
     if not gone or _text(table[gone[0]]).startswith("no "):

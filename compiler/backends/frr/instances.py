@@ -20,8 +20,7 @@ from ferrule.compiler.backends.frr.settings import (
 from ferrule.compiler.backends.frr.steps import Part, Scope, Send, Step, Teller, operation
 from ferrule.compiler.errors import Diagnostic, error, warning
 
-# Lines whose `no` takes the whole neighbor with it.
-REPLACED = ("interface peer-group ", "interface v6only ", "peer-group ")
+BOUND = ("interface peer-group ", "interface v6only ", "peer-group ")
 ACTIVE = "activate"
 NOBODY = Neighbor()
 
@@ -89,7 +88,7 @@ def _neighbor(teller: Teller, instance: Instance, name: str, want: Neighbor) -> 
         yield _uncompared(teller, instance, name)
         want = replace(want, settings=_password_of(have, want.settings))
     yield from _neighbor_changes(teller, within, name, have or NOBODY, want)
-    if have and any(key.startswith(REPLACED) and key not in want.settings for key in have.settings):
+    if have and _bound(have.settings) != _bound(want.settings):
         yield teller.send(Step.INSTANCES, "remove", within, f"no neighbor {name}")
         have = None
     if have is None:
@@ -99,6 +98,11 @@ def _neighbor(teller: Teller, instance: Instance, name: str, want: Neighbor) -> 
         inside = (*within, f"address-family {family}")
         old, new = have.families.get(family, {}), want.families.get(family, {})
         yield from _family_commands(teller, inside, name, old, new)
+
+
+def _bound(settings: Settings) -> list[str]:
+    """The lines whose `no` takes the whole neighbor with it, and beside which it needs no AS."""
+    return [key for key in settings if key.startswith(BOUND)]
 
 
 def _neighbor_changes(
@@ -121,9 +125,21 @@ def _neighbor_commands(
     if any(_is_bfd(key) and key not in new for key in old):  # its `no` takes every line of it
         yield teller.send(Step.INSTANCES, "remove", within, f"no neighbor {name} bfd")
         old = {key: value for key, value in old.items() if not _is_bfd(key)}
+    if _local_as(old) in _remote_as(new):
+        # For a moment it would be iBGP, and what is no longer iBGP has another TTL than before.
+        yield teller.send(Step.INSTANCES, "remove", within, f"no neighbor {name} local-as")
+        old = {key: value for key, value in old.items() if key != "local-as"}
     spell = partial(neighbor_line, name)
     scope = Scope(Step.INSTANCES, (), within, spell, lambda *one: undo(spell(*said_to_undo(*one))))
     yield from teller.commands(scope, old, new)
+
+
+def _local_as(settings: Settings) -> str:
+    return settings.get("local-as", "none").split(" ")[0]
+
+
+def _remote_as(settings: Settings) -> tuple[str, str]:
+    return settings.get("remote-as", ""), settings.get("interface remote-as", "")
 
 
 def _is_bfd(key: str) -> bool:
@@ -178,7 +194,7 @@ def _networks(teller: Teller, family: str, have: Instance, want: Instance) -> It
             path = (f"address-family {family}", line(name, value))
             yield _already_there(teller, "network", prefix, have, want, *path)
             continue
-        if there and there.startswith("label-index "):  # which cannot be re-stated
+        if there is not None and _label(there) != _label(value):  # which cannot be re-stated
             yield teller.send(Step.FAMILIES, "remove", within, f"no {name}")
         op: Op = "add" if there is None else "change"
         sent = teller.send(Step.FAMILIES, op, within, line(name, value))
@@ -188,6 +204,10 @@ def _networks(teller: Teller, family: str, have: Instance, want: Instance) -> It
         if prefix not in new:
             yield Change("remove", (*within, f"network {prefix}"), value, None, None, within)
             yield teller.send(Step.WITHDRAW, "remove", within, f"no network {prefix}")
+
+
+def _label(value: str) -> str:
+    return value.partition(" route-map ")[0] if value.startswith("label-index ") else ""
 
 
 # What stands in the way.

@@ -50,11 +50,8 @@ class ComparedSwitch:
 
 def intentions(network: Network) -> dict[str, frr.Running]:
     """What every node is to run, read back as it would be from the node."""
-    shared = Shared(network)
-    return {
-        node.name: frr.intend(frr.lower(node, network, shared), network.cluster)
-        for node in network.nodes
-    }
+    shared, made = Shared(network), frr.Intentions(network.cluster)
+    return {node.name: made.of(frr.lower(node, network, shared)) for node in network.nodes}
 
 
 def compare_node(
@@ -63,20 +60,28 @@ def compare_node(
     shared: Shared,
     seen: Observed,
     intended: frr.Running | None = None,
+    memo: frr.Memo | None = None,
     held: str = "",
     adopt: Collection[str] = (),
 ) -> ComparedNode:
-    """The difference on a node; `held` is why nothing may be removed."""
+    """The difference on a node; `held` is why nothing may be removed.
+
+    `intended` is what `intentions` makes of the node, `memo` what was worked out of others'.
+    """
     running = seen.running
     assert isinstance(running, frr.Running)
     model = frr.lower(node, network, shared)
     intended = intended or frr.intend(model, network.cluster)
-    diff = frr.diff(running, model, adopt=adopt)
+    diff = frr.diff(running, intended, adopt=adopt, model=model)
     if held:
         diff = _additive(frr, running, diff)
-    before = after = frr.told(running)
+    memo = memo or frr.Memo()
+    if diff.changes or held:
+        before = after = frr.told_beside(running, intended, memo)
+    else:
+        before = after = frr.told(intended, memo)
     if diff.commands and not has_errors(diff.problems):
-        after = frr.told(frr.future(running, diff) if held else intended)
+        after = frr.told(frr.future(running, diff) if held else intended, memo)
     effects = tuple(frr.impacts(diff.changes, seen.version))
     notes = tuple(_notes(seen, frr.clusters(running), network.cluster))
     plan = DevicePlan(

@@ -17,6 +17,7 @@ from ferrule.compiler.compare import (
     Sends,
     compare_node,
     compare_switch,
+    intentions,
 )
 from ferrule.compiler.costs import costs
 from ferrule.compiler.ears import Link, links, tables
@@ -90,9 +91,12 @@ def _nodes(
     held: str,
     adopt: Collection[str],
 ) -> dict[str, ComparedNode]:
-    shared = Shared(network)
+    shared, memo = Shared(network), frr.Memo()
+    intended = intended or intentions(network)
     return {
-        node.name: compare_node(node, network, shared, seen, intended.get(node.name), held, adopt)
+        node.name: compare_node(
+            node, network, shared, seen, intended.get(node.name), memo, held, adopt
+        )
         for node in network.nodes
         if isinstance(seen := found.get(("node", node.name)), Observed)
     }

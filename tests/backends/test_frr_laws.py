@@ -68,6 +68,15 @@ def test_a_model_is_read_as_what_it_says(model: Model) -> None:
             }
 
 
+@given(models(), models())
+def test_what_nodes_intend_is_the_same_made_one_by_one_or_together(
+    first: Model, second: Model
+) -> None:
+    together = frr.Intentions("prod")
+    for model in (first, second, first):
+        assert together.of(model) == frr.intend(model, "prod")
+
+
 @given(models())
 def test_reading_what_was_rendered_is_stable(model: Model) -> None:
     once = frr.intend(model, "prod")

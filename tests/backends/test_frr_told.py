@@ -6,11 +6,14 @@ from ipaddress import ip_network
 
 import pytest
 from backends.frr_networks import RICH, network
+from backends.frr_strategies import models
 from hypothesis import given
+from hypothesis import strategies as st
 from short import compiled
 from strategies import Data, networks
 
 from ferrule.compiler.backends import frr
+from ferrule.compiler.backends.frr.model import Model
 from ferrule.compiler.backends.frr.shared import Shared
 from ferrule.compiler.network import Attributes, Network, Node, Session, family_of
 
@@ -331,3 +334,20 @@ def test_ten_thousand_prefixes_and_sixteen_neighbors_take_no_time() -> None:
 
     assert [len(heard["", one]) for one in neighbors] == [16384] * 16
     assert took < 10
+
+
+@given(models(), models(), st.booleans())
+def test_beside_a_known_state_it_is_the_same(
+    first: Model,
+    second: Model,
+    networks_only: bool,  # noqa: FBT001  # hypothesis fills it in
+) -> None:
+    one, other = frr.intend(first, "prod"), frr.intend(second, "prod")
+    if networks_only:  # the lines of one, and all else of the other
+        instances = {
+            vrf: replace(of, networks=one.instances[vrf].networks)
+            for vrf, of in other.instances.items()
+            if vrf in one.instances
+        }
+        one = replace(other, instances={**other.instances, **instances})
+    assert frr.told_beside(one, other, frr.Memo()) == frr.told(one)

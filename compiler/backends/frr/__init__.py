@@ -11,17 +11,20 @@ from ferrule.compiler.backends.base import Artifact, Line
 from ferrule.compiler.backends.frr.diff import diff
 from ferrule.compiler.backends.frr.future import future
 from ferrule.compiler.backends.frr.impact import impacts
+from ferrule.compiler.backends.frr.intentions import Intentions
 from ferrule.compiler.backends.frr.lower import lower
 from ferrule.compiler.backends.frr.parse import intend, parse
 from ferrule.compiler.backends.frr.render import Texts, annotate, render
 from ferrule.compiler.backends.frr.running import Running
 from ferrule.compiler.backends.frr.shared import Shared
 from ferrule.compiler.backends.frr.show import clusters, listeners, owned, shown, touched
-from ferrule.compiler.backends.frr.told import told
+from ferrule.compiler.backends.frr.told import Memo, told, told_beside
 from ferrule.compiler.backends.frrtext import script
 from ferrule.compiler.network import Network
 
 __all__ = [
+    "Intentions",
+    "Memo",
     "Running",
     "annotate",
     "annotated",
@@ -39,6 +42,7 @@ __all__ = [
     "script",
     "shown",
     "told",
+    "told_beside",
     "touched",
 ]
 

@@ -32,17 +32,22 @@ from ferrule.compiler.backends.frr.steps import (
 )
 
 
-def diff(running: Running, intended: Model | Running, *, adopt: Collection[str] = ()) -> Diff:
+def diff(
+    running: Running,
+    intended: Model | Running,
+    *,
+    adopt: Collection[str] = (),
+    model: Model | None = None,
+) -> Diff:
     """What it takes to make what is ours in `running` what `intended` says, and nothing else.
 
     With a model, changes and problems know their place in the spec; something read before may be
-    given as well, to go back to it or to spare a loop the rendering. `adopt` names what others
-    have and hand over (`adoption`).
+    given as well, to go back to it, or to spare a loop the rendering, with the `model` that it
+    came of. `adopt` names what others have and hand over (`adoption`).
     """
-    if isinstance(intended, Model):
-        teller, want = Teller(origins(intended)), intend(intended, running.cluster)
-    else:
-        teller, want = Teller(lambda _: None), intended
+    model = intended if isinstance(intended, Model) else model
+    teller = Teller(origins(model) if model else lambda _: None)
+    want = intend(intended, running.cluster) if isinstance(intended, Model) else intended
     adoption = Adoption(adopt)
     found = collect(_parts(teller, running, want, adoption))
     return replace(found, adopted=tuple(sorted(adoption.done)))

@@ -8,7 +8,7 @@ because it is FRR's default, is None or False here too. `origin` is the spec's p
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from typing import Literal
 
@@ -145,6 +145,11 @@ class Instance:
     families: tuple[AddressFamily, ...]
     origin: Origin | None = field(default=None, compare=False, repr=False)
 
+    @property
+    def header(self) -> str:
+        """The line that opens it."""
+        return f"router bgp {self.asn}" + (f" vrf {self.vrf}" if self.vrf else "")
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -177,3 +182,17 @@ class Model:
             for neighbor in instance.neighbors:
                 if neighbor.password is not None:
                     yield neighbor.password
+
+
+def without_networks(model: Model) -> Model:
+    """All but the one part that may be long."""
+    return replace(
+        model,
+        instances=tuple(
+            replace(
+                one,
+                families=tuple(replace(each, networks=Networks()) for each in one.families),
+            )
+            for one in model.instances
+        ),
+    )

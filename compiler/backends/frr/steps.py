@@ -8,7 +8,7 @@ from enum import IntEnum, auto
 from functools import cache
 
 from ferrule.compiler.backends.base import Change, Command, Diff, Op
-from ferrule.compiler.backends.frr.model import Model
+from ferrule.compiler.backends.frr.model import Model, without_networks
 from ferrule.compiler.backends.frr.render import annotate
 from ferrule.compiler.backends.frr.settings import Settings, line, said_to_undo, undo
 from ferrule.compiler.errors import Diagnostic, Place
@@ -139,7 +139,7 @@ def origins(model: Model) -> Origins:
     def known() -> Mapping[Path, Origin]:
         found: dict[Path, Origin] = {}
         within: list[str] = []
-        for one in annotate(model):
+        for one in annotate(without_networks(model)):
             text = one.text.lstrip(" ")
             del within[len(one.text) - len(text) :]
             within.append(_without_password(text))
@@ -147,7 +147,27 @@ def origins(model: Model) -> Origins:
                 found[tuple(within)] = one.origin
         return found
 
-    return lambda path: known().get((*path[:-1], _without_password(path[-1])))
+    @cache
+    def networks() -> Mapping[Path, Origin]:
+        return {
+            (
+                instance.header,
+                f"address-family {family.family} unicast",
+                str(one.prefix),
+            ): one.origin
+            for instance in model.instances
+            for family in instance.families
+            for one in family.networks.lines
+            if one.origin
+        }
+
+    def origin(path: Path) -> Origin | None:
+        *around, text = path
+        if text.startswith("network "):
+            return networks().get((*around, text.split(" ")[1]))
+        return known().get((*around, _without_password(text)))
+
+    return origin
 
 
 def operation(name: str, old: Settings) -> Op:

@@ -3,7 +3,8 @@
 A `network` line starts a route with what its map sets, most of all the tag of its class; the
 outbound map of a neighbor then lets it pass, or not, and sets what that neighbor hears beside it.
 Judged are our lines, whatever somebody did to the rest by hand. What is not known here is taken to
-let a route pass: a condition of a map, and `bgp network import-check` where it is on.
+let a route pass: a condition of a map, a prefix-list with a description alone (it matches nothing
+until its first entry and everything after its last), `bgp network import-check` where it is on.
 
 Prefixes of one class are judged together, and neighbors that hear the same share the answer.
 """
@@ -15,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ferrule.compiler.backends.frr.parse import ENTRY, LIST
-from ferrule.compiler.backends.frr.running import Entry, Neighbor, Running
+from ferrule.compiler.backends.frr.running import Entry, Instance, Neighbor, Running
 from ferrule.compiler.backends.frr.settings import Settings, entry_setting, line, list_setting
 from ferrule.compiler.backends.frr.shared import WELL_KNOWN
 from ferrule.compiler.backends.frrtext import statements
@@ -35,17 +36,75 @@ ANY = {"ip": "0.0.0.0/0 le 32", "ipv6": "::/0 le 128"}
 NUMBERS = {name: number for number, name in WELL_KNOWN.items()}
 
 
-def told(running: Running) -> Mapping[Key, Heard]:
+class Memo:
+    """What was worked out of other nodes, for those that have the very same tables and policy."""
+
+    def __init__(self) -> None:
+        self.heard: dict[object, tuple[object, Heard]] = {}  # with what must live for the key
+
+
+def told(running: Running, memo: Memo | None = None) -> Mapping[Key, Heard]:
     """What each neighbor of ours hears: prefix to attributes, nothing where it is shut.
 
     `local_pref` is what the map sets, which FRR sends to iBGP neighbors only.
     """
-    speaker = _Speaker(running)
+    speaker = _Speaker(running, memo or Memo())
     return {
         (vrf, name): speaker.heard(vrf, neighbor)
         for vrf, instance in running.instances.items()
         for name, neighbor in instance.neighbors.items()
     }
+
+
+def told_beside(running: Running, other: Running, memo: Memo) -> Mapping[Key, Heard]:
+    """The same, of a node that is mostly like another state whose `told` is in the memo.
+
+    Where nothing but `network` lines differs, only those that do are worked out anew.
+    """
+    known = told(other, memo)
+    if not _is_policy_alike(running, other):
+        return told(running, memo)
+    changed = {
+        vrf: dict(_changed(one, other.instances[vrf])) for vrf, one in running.instances.items()
+    }
+    lines = {
+        vrf: replace(
+            one,
+            networks={
+                family: {p: table[p] for p in changed[vrf][family] if p in table}
+                for family, table in one.networks.items()
+            },
+        )
+        for vrf, one in running.instances.items()
+    }
+    few = told(replace(running, instances=lines))
+    return {
+        (vrf, name): _patched(heard, few[vrf, name], changed[vrf].values())
+        for (vrf, name), heard in known.items()
+    }
+
+
+def _is_policy_alike(running: Running, other: Running) -> bool:
+    mine, theirs = (
+        {vrf: (of.asn, of.settings, of.neighbors) for vrf, of in one.instances.items()}
+        for one in (running, other)
+    )
+    return (running.maps, running.lists, mine) == (other.maps, other.lists, theirs)
+
+
+def _changed(mine: Instance, theirs: Instance) -> Iterator[tuple[str, set[str]]]:
+    """By family, the prefixes whose lines are not the same in both."""
+    for family in mine.networks.keys() | theirs.networks.keys():
+        old, new = (one.networks.get(family, {}).items() for one in (mine, theirs))
+        yield family, {prefix for prefix, _ in old ^ new}
+
+
+def _patched(known: Heard, few: Heard, changed: Iterable[set[str]]) -> Heard:
+    heard = {**known}
+    for prefixes in changed:
+        for prefix in prefixes:
+            heard.pop(prefix, None)
+    return {**heard, **few} if few else heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +141,9 @@ class _Way:
 class _Speaker:
     """One node, and what has been worked out of it."""
 
-    def __init__(self, running: Running) -> None:
-        self._running = running
+    def __init__(self, running: Running, memo: Memo) -> None:
+        self._running, self._memo = running, memo
+        self._policy = repr((running.maps, running.lists))
         self._lists: dict[str, PrefixList | None] = {}
         self._maps: dict[str, tuple[_Step, ...]] = {}
         self._started: dict[tuple[str, str], tuple[_Routes, ...]] = {}
@@ -93,8 +153,14 @@ class _Speaker:
         """What one neighbor hears, in all families."""
         ways = tuple(self._ways(vrf, neighbor))
         if ways not in self._heard:
-            every = [self._hear(way) for way in ways]
-            self._heard[ways] = {prefix: of for each in every for prefix, of in each}
+            networks = self._running.instances[vrf].networks
+            tables = tuple(networks.get(way.family) for way in ways)
+            key = (self._policy, ways, tuple(map(id, tables)))
+            if key not in self._memo.heard:
+                every = [self._hear(way) for way in ways]
+                heard = {prefix: of for each in every for prefix, of in each}
+                self._memo.heard[key] = (tables, heard)
+            self._heard[ways] = self._memo.heard[key][1]
         return self._heard[ways]
 
     def _ways(self, vrf: str, neighbor: Neighbor) -> Iterator[_Way]:

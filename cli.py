@@ -78,7 +78,7 @@ def device_options(command: F) -> F:
         option(
             "--parallel",
             type=click.IntRange(1, 256),
-            default=32,
+            default=64,
             show_default=True,
             help="How many devices are asked at the same time.",
         ),

@@ -18,7 +18,7 @@ from ferrule.apply.journal import Journal
 from ferrule.apply.node_hand import NodeHand
 from ferrule.apply.reach import Device, reach
 from ferrule.apply.rollout import Result, Rollout, Settings, said
-from ferrule.apply.survey import survey
+from ferrule.apply.survey import PARALLEL, survey
 from ferrule.apply.switch_hand import SwitchHand
 from ferrule.apply.target import Trouble
 from ferrule.commands.inputs import Compiled, Wanted
@@ -133,7 +133,7 @@ class Doing:
     settings: Settings
     tell: Tell
     record: str | None = None
-    parallel: int = 32
+    parallel: int = PARALLEL
     secrets: tuple[str, ...] = field(default=(), repr=False)
     journal: Callable[[str, TextIO | None, Collection[str]], Journal] = Journal
 

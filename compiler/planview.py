@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ferrule.compiler.backends import BACKENDS
 from ferrule.compiler.backends.base import Change, Shown
-from ferrule.compiler.errors import listed, printable
+from ferrule.compiler.errors import Diagnostic, listed, printable
 from ferrule.compiler.plan import DevicePlan, Impact, Item, Plan, Round
 from ferrule.compiler.views import API_VERSION, plural
 
@@ -76,8 +76,7 @@ def text(plan: Plan, *, annotate: bool = False) -> Iterator[str]:
             yield _annotated(line) if annotate else str(line)
         yield from _remarks(devices[0])
         yield ""
-    for (kind, _), why in plan.failed:
-        yield f"! {kind} not planned: {why.message} [{why.code}]"
+    yield from failures(plan)
     if plan.failed:
         yield ""
     if plan.rounds:
@@ -89,6 +88,21 @@ def text(plan: Plan, *, annotate: bool = False) -> Iterator[str]:
         yield "impact"
         yield from (f"  {line}" for line in impact(plan))
         yield ""
+
+
+def failures(plan: Plan) -> Iterator[str]:
+    """Devices that could not be read, with what to do; those that fail alike once."""
+    alike: dict[tuple[str, str, str], list[tuple[str, Diagnostic]]] = {}
+    for (kind, name), why in plan.failed:
+        key = (kind, why.code, why.message.replace(name, ""))
+        alike.setdefault(key, []).append((name, why))
+    for (kind, code, _), each in alike.items():
+        others = listed((name for name, _ in each[1:]), MOST_NAMES) if each[1:] else ""
+        more = f"; so {printable(others)}" if others else ""
+        why = each[0][1]
+        yield f"! {kind} not planned: {why.message} [{code}]{more}"
+        if why.help:
+            yield f"    {why.help}"
 
 
 def _groups(plan: Plan) -> Iterator[tuple[list[DevicePlan], list[Line]]]:

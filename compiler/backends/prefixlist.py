@@ -1,8 +1,9 @@
 """What a prefix-list lets through, as FRR judges it (`prefix_list_apply`, lib/plist.c).
 
 Of the entries whose block holds the prefix and whose lengths hold its length, the first by number
-decides; where none fits, the prefix is refused. A list that is there and has no entry permits
-everything; one that is not there matches nothing, which is for the caller to know.
+decides; where none fits, the prefix is refused. A list that lost its last entry and is still there,
+because it has a description, permits everything (8.4 and 10.3); one that is not there matches
+nothing, which is for the caller to know.
 """
 
 from __future__ import annotations

@@ -113,16 +113,24 @@ class Campaign(ABC):
         """Sessions that are up in a round, and how many prefixes their `near` or `far` end has."""
 
     def run(self, rounds: int) -> None:
-        self.wait(0)
+        self._wait(self.heard(0), {})
         for round_ in range(1, rounds):
-            self.measure(round_)
-            self.follow(round_)
-            if round_ < rounds - 1:
-                self.wait(round_)
+            before = self.bench.settled()
+            told = self._measure(before, round_)
+            waiting = {
+                one: before[one.link]
+                for one in self.places
+                if worst_of(told[one.name]) == "next-session" and one.name != "port"
+            }
+            self.bench.clear([one.link for one in waiting])
+            self._follow(round_)
+            wanted = self.heard(round_) if round_ < rounds - 1 else {}
+            seen = self._wait(wanted, {one.link: old for one, old in waiting.items()})
+            for one, old in waiting.items():
+                self.used_later[one.name, round_] = seen[one.link].differs_from(old)
 
-    def measure(self, round_: int) -> None:
+    def _measure(self, before: Mapping[Link, Seen], round_: int) -> dict[str, Told]:
         """Send the changes of a round, and count what comes of them."""
-        before = self.bench.settled()
         told: dict[str, Told] = {}
         for device in self.bench.links:
             told |= self._told(device, round_)
@@ -141,7 +149,7 @@ class Campaign(ABC):
             ]
 
         self.measured += settled(results)
-        self._check_later(before, told, round_)
+        return told
 
     def _told(self, device: str, round_: int) -> dict[str, Told]:
         """By case; what is about none of them is about all on the device."""
@@ -153,39 +161,26 @@ class Campaign(ABC):
                 told[one.name].append((row, change.op, what))
         return {name: tuple(each) for name, each in told.items()}
 
-    def _check_later(
-        self, before: Mapping[Link, Seen], told: Mapping[str, Told], round_: int
-    ) -> None:
-        """Whether a session that starts anew differs in what the far end knows of it."""
-        waiting = [
-            one
-            for one in self.places
-            if worst_of(told[one.name]) == "next-session" and one.name != "port"
-        ]
-        seen = self.bench.restart([one.link for one in waiting])
-        for one in waiting:
-            old, new = before[one.link].far, seen[one.link].far
-            assert old
-            assert new
-            self.used_later[one.name, round_] = old.facts != new.facts
-
-    def follow(self, round_: int) -> None:
+    def _follow(self, round_: int) -> None:
         """Let the far end come after."""
         said = "".join(one.told(round_) for one in self.places)
         if said:
             answer = self.bench.far.frr.load(f"{self.far_instance}\n{said}exit\n")
             assert answer.ok, answer.lines
 
-    def wait(self, round_: int) -> None:
-        """Until every session is up and has heard what it should."""
-        wanted = self.heard(round_)
+    def _wait(
+        self, wanted: Mapping[Link, tuple[str, int]], anew: Mapping[Link, Seen]
+    ) -> dict[Link, Seen]:
+        """Until sessions are up and have heard what they should, or have started anew."""
 
         def late() -> list[Link]:
             seen = self.bench.read()
-            return [
+            waiting = [
                 link
                 for link, (end, count) in wanted.items()
                 if not seen[link].up or getattr(seen[link], end).heard != count
             ]
+            return waiting + [link for link, old in anew.items() if not seen[link].is_after(old)]
 
-        wait_for(lambda: not late(), UP_S, f"all is heard in round {round_}")
+        wait_for(lambda: not late(), UP_S, "all is heard")
+        return self.bench.read()

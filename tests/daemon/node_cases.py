@@ -119,8 +119,11 @@ WITHOUT_OUT = USUAL["ipv4"].replace("  neighbor {far} route-map ferrule-prod_out
 SECOND = "route-map ferrule-prod_out_{n} %s 20\n match tag 4000000001\nexit\n"
 LIST = USUAL["lists"]
 EXTRA = "ip prefix-list ferrule-prod_{n} seq 7 permit %s ge 32 le 32\n"
+DESCRIPTION = "ip prefix-list ferrule-prod_{n} description by hand\n"
+DENY = "ip prefix-list ferrule-prod_{n} seq %d deny 203.0.113.2/32\n"
 CLASS = "route-map ferrule-prod_class_{n} permit 10\n set tag {tag}\nexit\n"
 ALSO = "route-map ferrule-prod_also_{n} permit 10\n set tag {tag}\n set metric 5\nexit\n"
+REFUSED = CLASS.replace("permit", "deny")
 LINE = "  network 203.0.113.{host}/32 route-map ferrule-prod_%s\n"
 OF_CLASS: Part = out(more=SECOND.replace("4000000001", "{tag}") % "permit") | {
     "class": CLASS + ALSO
@@ -274,8 +277,20 @@ CASES = (
     ),
     Case(
         "a description of a list",
-        ({"lists": LIST + "ip prefix-list ferrule-prod_{n} description by hand\n"}, PLAIN),
+        ({"lists": LIST + DESCRIPTION}, PLAIN),
     ),
+    # What is heard all the same, or not: as `told` has it.
+    Case("a list that is not there", ({"lists": ""}, PLAIN)),
+    Case("an exception", ({"lists": LIST + DENY % 4}, PLAIN)),
+    Case("an exception that comes too late", ({"lists": LIST + DENY % 6}, PLAIN)),
+    Case("no end of lengths", ({"lists": LIST.replace("le 32", "")}, PLAIN)),
+    Case("shorter lengths", ({"lists": LIST.replace("ge 32 le 32", "le 31")}, PLAIN)),
+    Case("everything", ({"lists": LIST.replace("203.0.113.0/24 ge 32 le 32", "any")}, PLAIN)),
+    Case("a map that is not there", ({"out": ""}, PLAIN)),
+    Case("a map of one deny", ({"out": USUAL["out"].replace("permit", "deny")}, PLAIN)),
+    Case("a class that is not there", (ORIGINATED | {"class": ALSO}, ORIGINATED)),
+    Case("a class that denies", (ORIGINATED | {"class": REFUSED + ALSO}, ORIGINATED)),
+    Case("a tag that the class has not", (out(tag=4000000009), PLAIN)),
     Case(
         "a community-list",
         ({**STRANGER, "lists": LIST + OLD}, STRANGER),

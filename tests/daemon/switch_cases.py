@@ -25,6 +25,8 @@ NEIGHBOR, RANGE = "BGP_NEIGHBOR|default|{far}", "BGP_GLOBALS_LISTEN_PREFIX|defau
 SET, SET_B = f"PREFIX_SET|{MARK}", f"PREFIX_SET|{MARK}_b"
 ENTRY = f"PREFIX|{MARK}|2|203.0.113.0/24|24..32"
 MORE = f"PREFIX|{MARK}|4|192.0.2.0/28|28..32"
+EXCEPTION = f"PREFIX|{MARK}|%d|203.0.113.2/32|exact"
+PERMITTED: dict[str, object] = {"action": "permit"}
 STATEMENT, SECOND = "ROUTE_MAP|FERRULE_prod_in_{n}|10", "ROUTE_MAP|FERRULE_prod_in_{n}|20"
 ACTIVE: dict[str, object] = {
     "admin_status": "up",
@@ -201,6 +203,14 @@ CASES = (
     ),
     Case("an entry without action", ({MORE: {}}, {MORE: {"action": "permit"}})),
     Case("a set", (PLAIN, UNUSED_SET, PLAIN)),
+    # What is taken all the same, or not: as `accepts` has it.
+    Case("a set without entries", ({ENTRY: None}, PLAIN)),
+    Case("an exception", ({EXCEPTION % 1: {"action": "deny"}}, PLAIN)),
+    Case("an exception that comes too late", ({EXCEPTION % 3: {"action": "deny"}}, PLAIN)),
+    Case("shorter lengths", ({ENTRY: None, ENTRY.replace("24..32", "24..31"): PERMITTED}, PLAIN)),
+    Case("longer lengths", ({ENTRY: None, ENTRY.replace("24..32", "32..32"): PERMITTED}, PLAIN)),
+    Case("a length alone", ({ENTRY: None, ENTRY.replace("24..32", "exact"): PERMITTED}, PLAIN)),
+    Case("one prefix", ({ENTRY: None, EXCEPTION % 2: PERMITTED}, PLAIN)),
     Case("a set of the other family", (SIX, FOUR)),
     Case("a set of no family", ({**FOUR, SET_B: {}}, FOUR)),
     Case(

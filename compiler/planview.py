@@ -96,11 +96,11 @@ def failures(plan: Plan) -> Iterator[str]:
     for (kind, name), why in plan.failed:
         key = (kind, why.code, why.message.replace(name, ""))
         alike.setdefault(key, []).append((name, why))
-    for (kind, code, _), each in alike.items():
+    for (of, code, _), each in alike.items():
         others = listed((name for name, _ in each[1:]), MOST_NAMES) if each[1:] else ""
         more = f"; so {printable(others)}" if others else ""
         why = each[0][1]
-        yield f"! {kind} not planned: {why.message} [{code}]{more}"
+        yield f"! {of} not planned: {why.message} [{code}]{more}"
         if why.help:
             yield f"    {why.help}"
 
@@ -181,7 +181,7 @@ def summary(plan: Plan) -> str:
     refused = sum(not one.ok for one in plan.devices)
     parts = [", ".join(plural(n, kind) for kind, n in sorted(changed.items())) + " to change"]
     if not changed:
-        parts = ["no changes"]
+        parts = ["no changes" if not plan.failed else "nothing known to change"]
     if plan.failed:
         parts.append(f"{plural(len(plan.failed), 'device')} not read")
     if refused:

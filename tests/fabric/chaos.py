@@ -21,6 +21,7 @@ from ferrule.commands import apply
 from ferrule.commands.inputs import Compiled, Wanted
 from ferrule.commands.inputs import compiled as read_and_compile
 from ferrule.compiler import planview
+from ferrule.compiler.observed import Key
 from ferrule.compiler.plan import Plan
 
 Data = dict[str, Any]
@@ -99,7 +100,7 @@ def _sprung(traps: Sequence[Trap], argv: Argv) -> Iterator[None]:
 class State:
     """All that is ours on all devices, how often each session was lost, and what is still to do."""
 
-    owned: Mapping[tuple[str, str], object]
+    owned: Mapping[Key, object]
     resets: Mapping[tuple[str, str, str], int]
     changes: bool = field(compare=False)
 

@@ -15,12 +15,16 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from frr_shape import FAR, QUIET_S, heard, load, metallb, ours, reload
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
-from daemon.flavour import Flavour, discover, wait_for  # frr_shape has made tests/ importable
-from daemon.lab import Device, Lab
-from ferrule.compiler.backends import frr
+from daemon.flavour import Flavour, discover, wait_for  # noqa: E402
+from daemon.lab import Device, Lab  # noqa: E402
+from frr_shape import FAR, QUIET_S, heard, load, metallb, ours, reload  # noqa: E402
+
+from ferrule.compiler.backends import frr  # noqa: E402
 
 SIZES = (1_000, 10_000)
 STEPS = (1, 100, 1_000, -1)

@@ -27,7 +27,7 @@ def bfd(meeting: Meeting) -> Iterator[Diagnostic]:
     place = meeting.end.place("bfdProfile")
     values = _values(meeting)
     if ours.passive and values.passive:
-        message = "BFD is passive on both sides: it never comes up, and holds the session down"
+        message = "BFD is passive on both sides: neither begins, and FRR 10 waits for it"
         yield error("far-bfd-passive", message, meeting.at(theirs), place)
     if meeting.range:
         message = (

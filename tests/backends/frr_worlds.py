@@ -292,6 +292,8 @@ TOPS = (
     "ip protocol bgp route-map mine",
     "router bgp 65050 vrf green\n bgp router-id 10.5.0.1\n neighbor 10.5.0.2 remote-as 65051\nexit",
     "router bgp 65050 view aside\n neighbor 10.5.0.3 remote-as 65051\nexit",
+    "router bgp 65001 vrf teal\n address-family ipv4 unicast\n  import vrf blue\n"
+    " exit-address-family\nexit",
     "router bgp 65001 vrf teal\n address-family ipv4 unicast\n  network 10.6.0.0/16\n"
     " exit-address-family\nexit",
 )
@@ -343,6 +345,8 @@ FAMILY = (
     "distance bgp 21 201 201",
     "neighbor rack activate",
     "neighbor rack route-map mine out",
+    "neighbor rack route-map ferrule-prod_in out",
+    "neighbor 10.1.0.98 route-map ferrule-prod_in in",
     "neighbor rack route-map ferrule-other_in in",
     "neighbor 10.1.0.98 activate",
     "neighbor 10.1.0.98 route-map ferrule-other_in out",

@@ -174,6 +174,34 @@ def test_one_foreign_line_makes_an_instance_shared(line: str) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("others", "foreign"),
+    [
+        ("", set()),
+        ("router bgp 65001 vrf blue\n address-family ipv4 unicast\n  import vrf red\n", {""}),
+        ("router bgp 65001 vrf blue\n address-family ipv6 unicast\n  export vpn\n", {""}),
+        ("vrf red\n vni 100\nexit-vrf\n", {"", "red"}),
+        ("vrf blue\n vni 100\nexit-vrf\n", {""}),
+    ],
+    ids=["nobody", "routes of a VRF", "routes of a VPN", "a VNI of ours", "a VNI of theirs"],
+)
+def test_an_instance_that_frr_would_not_let_go_is_shared(others: str, foreign: set[str]) -> None:
+    ours = frr.render(frr.lower(RICH, network(RICH)))
+    instances = read(f"{ours}{others}").instances
+    assert {vrf for vrf in ("", "red") if not instances[vrf].ours} == foreign
+
+
+def test_a_peer_group_is_never_ours() -> None:
+    text = """\
+router bgp 65001
+ neighbor rack peer-group
+ neighbor 10.1.0.7 peer-group rack
+ address-family ipv4 unicast
+  neighbor rack route-map ferrule-prod_out out
+"""
+    assert read(text).instances[""].strangers.keys() == {"rack", "10.1.0.7"}
+
+
 def test_another_cluster_sees_its_own() -> None:
     running = read(RUNNING, "prod-2")
     assert [*running.lists] == ["ip prefix-list ferrule-prod-2_public_ipv4_32"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ferrule.compiler.backends.base import device_name
 from ferrule.compiler.backends.frr.model import Model
@@ -23,7 +24,7 @@ from ferrule.compiler.backends.frr.settings import (
     list_setting,
     setting,
 )
-from ferrule.compiler.backends.frrtext import Body, read, statements
+from ferrule.compiler.backends.frrtext import Body, Config, read, statements
 
 LIST = re.compile(r"(ip(?:v6)? prefix-list (\S+)) (.+)")
 OTHER_LIST = re.compile(
@@ -43,37 +44,74 @@ def parse(
     is open, so is a neighbor that has not got its route-maps yet.
     """
     config = read(text)
-    prefix = device_name("ferrule-", cluster)
-    lists: dict[str, dict[str, str]] = {}
-    others: set[str] = set()
-    maps: dict[str, dict[int, Entry]] = {}
-    profiles: dict[str, Settings] = {}
-    instances: dict[str, Instance] = {}
+    reader = _Reader(device_name("ferrule-", cluster), intended, open_run=open_run)
     for said, body in statements(config.body):
-        if found := LIST.match(said):
-            if found[2].startswith(prefix):
-                name, value = list_setting(found[3])
-                lists.setdefault(found[1], {})[name] = value
-        elif found := ENTRY.fullmatch(said):
-            if found[1].startswith(prefix):
-                settings = dict(entry_setting(text) for text, _ in statements(body))
-                maps.setdefault(found[1], {})[int(found[3])] = Entry(found[2], settings)
-        elif found := OTHER_LIST.match(said):
-            if found[2].startswith(prefix):
-                others.add(found[1])
-        elif said == "bfd":
-            profiles.update(_profiles(body, prefix))
-        elif found := HEADER.fullmatch(said):
-            vrf = found[2] or ""
-            wanted = intended.instances.get(vrf) if intended else None
-            reader = RouterReader(prefix, wanted, open_run=open_run)
-            instances[vrf] = reader.read(said, int(asn(found[1])), body, found[3])
-    return Running(cluster, config, lists, frozenset(others), maps, profiles, instances)
+        reader.statement(said, body)
+    return reader.running(cluster, config)
 
 
 def intend(model: Model, cluster: str) -> Running:
     """What a node runs that runs this model and nothing else."""
     return parse(render(model, with_secrets=True), cluster)
+
+
+class _Reader:
+    """Reads one configuration, block by block."""
+
+    def __init__(self, prefix: str, intended: Running | None, *, open_run: bool) -> None:
+        self._prefix = prefix
+        self._intended = intended.instances if intended else {}
+        self._open_run = open_run
+        self._lists: dict[str, dict[str, str]] = {}
+        self._others: set[str] = set()
+        self._maps: dict[str, dict[int, Entry]] = {}
+        self._profiles: dict[str, Settings] = {}
+        self._instances: dict[str, Instance] = {}
+        self._needed: set[str] = set()  # VRFs whose instances FRR would not let go
+
+    def statement(self, said: str, body: Body) -> None:
+        """One line and what stands in its block."""
+        if found := LIST.match(said):
+            if found[2].startswith(self._prefix):
+                name, value = list_setting(found[3])
+                self._lists.setdefault(found[1], {})[name] = value
+        elif found := ENTRY.fullmatch(said):
+            if found[1].startswith(self._prefix):
+                settings = dict(entry_setting(text) for text, _ in statements(body))
+                self._maps.setdefault(found[1], {})[int(found[3])] = Entry(found[2], settings)
+        elif found := OTHER_LIST.match(said):
+            if found[2].startswith(self._prefix):
+                self._others.add(found[1])
+        elif said == "bfd":
+            self._profiles.update(_profiles(body, self._prefix))
+        elif found := HEADER.fullmatch(said):
+            self._router(said, found, body)
+        elif said.startswith("vrf ") and any(
+            text.startswith("vni ") for text, _ in statements(body)
+        ):
+            self._needed |= {"", said.removeprefix("vrf ")}
+
+    def _router(self, header: str, found: re.Match[str], body: Body) -> None:
+        vrf = found[2] or ""
+        reader = RouterReader(self._prefix, self._intended.get(vrf), open_run=self._open_run)
+        instance = reader.read(header, int(asn(found[1])), body, found[3])
+        self._instances[vrf] = instance
+        if instance.leaning:
+            self._needed.add("")
+
+    def running(self, cluster: str, config: Config) -> Running:
+        """All of it."""
+        for vrf in self._instances.keys() & self._needed:
+            self._instances[vrf] = replace(self._instances[vrf], foreign=True)
+        return Running(
+            cluster,
+            config,
+            self._lists,
+            frozenset(self._others),
+            self._maps,
+            self._profiles,
+            self._instances,
+        )
 
 
 def _profiles(body: Body, prefix: str) -> Iterator[tuple[str, Settings]]:

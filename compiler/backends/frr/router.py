@@ -25,7 +25,9 @@ GLOBALS = (
     "no bgp network import-check",
 )
 DEFAULT_FAMILY = re.compile(r"(no )?bgp default (ipv4|ipv6|l2vpn)-([a-z]+(?:-unicast)?)")
+LEANING = re.compile(r"(import|export) vpn|import vrf .+")
 PLACEHOLDER = re.compile(r"<(secret|password):.*>")
+GROUP = "peer-group"  # and no name of one after it
 NETWORK = "  network "
 
 
@@ -44,6 +46,7 @@ class RouterReader:
         self._networks: dict[str, Networks] = {}
         self._taken: dict[str, Networks] = {}
         self._active = {"ipv4 unicast"}
+        self._leaning = False
 
     def read(self, header: str, number: int, body: Body, more: str | None) -> Instance:
         """The instance; `more` of its header than AS and VRF is foreign."""
@@ -65,6 +68,7 @@ class RouterReader:
             strangers,
             self._taken,
             frozenset(self._active),
+            self._leaning,
         )
 
     def _statement(self, text: str, inside: Body) -> None:
@@ -111,8 +115,12 @@ class RouterReader:
             self._families.setdefault(name, {}).setdefault(family, {})[key] = value
         elif not (is_comment(text) or is_end(text)):
             self._foreign = True
+            self._leaning |= LEANING.fullmatch(text) is not None
 
     def _is_ours(self, name: str, settings: Settings) -> bool:
+        """By its outbound map; a peer group has members, and is never ours."""
+        if GROUP in settings:
+            return False
         families = self._families.get(name, {}).values()
         if any(one.get("route-map out", "").startswith(self._prefix) for one in families):
             return True

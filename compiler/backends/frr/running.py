@@ -34,7 +34,7 @@ class Instance:
     `strangers` are other people's neighbors and peer groups, `taken` their `network` lines,
     `foreign` says that there are other lines of theirs; `begun`, that all there is may be the
     beginning of what we intend. `active` are the families in which FRR activates a new neighbor by
-    itself.
+    itself; `leaning`, that it trades routes with other VRFs, for which FRR needs the default one.
     """
 
     header: str
@@ -47,6 +47,7 @@ class Instance:
     strangers: Mapping[str, Neighbor] = field(default_factory=dict)
     taken: Mapping[str, Networks] = field(default_factory=dict)
     active: frozenset[str] = frozenset()
+    leaning: bool = False
 
     @property
     def ours(self) -> bool:

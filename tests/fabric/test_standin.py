@@ -142,7 +142,7 @@ REFUSED: dict[str, tuple[list[Operation], str]] = {
     ),
     "nothing left in a table": (
         [("replace", "/BGP_GLOBALS_AF", {})],
-        "will result in empty tables which is not allowed in ConfigDb. Table: BGP_GLOBALS_AF",
+        "Table: BGP_GLOBALS_AF",
     ),
     "a slash that is not escaped": (
         [("add", "/BGP_GLOBALS_LISTEN_PREFIX/default|198.18.0.0/24", {"peer_group": "UPLINK"})],

@@ -35,6 +35,8 @@ FAULTS = Path("/run/fault/config")
 CHECKPOINTS = Path("/etc/sonic/checkpoints")
 SAVED = Path("/etc/sonic/config_db.json")
 ENDING = ".cp.json"
+OPERATIONS = ("add", "copy", "move", "remove", "replace", "test")
+INDENT = " " * 32  # GCU's own, in the middle of a sentence
 
 Patch = list[Mapping[str, Any]]
 
@@ -75,11 +77,14 @@ def apply_patch(
 
 def _read_patch(path: str) -> Patch:
     patch = json.loads(Path(path).read_text())
-    good = isinstance(patch, list) and all(isinstance(one, dict) for one in patch)
-    if not good or not all({"op", "path"} <= one.keys() for one in patch):
+    if not isinstance(patch, list) or not all(map(_is_operation, patch)):
         raise RefusedError(f"Invalid patch format in file: {path}")
     found: Patch = patch
     return found
+
+
+def _is_operation(one: object) -> bool:
+    return isinstance(one, dict) and one.get("op") in OPERATIONS and "path" in one
 
 
 def change(patch: Patch, *, dry_run: bool) -> None:
@@ -88,20 +93,38 @@ def change(patch: Patch, *, dry_run: bool) -> None:
     _said("Patch application starting.")
     _said(f"Patch: {json.dumps(patch)}")
     old = db.read()
-    patch = _with_missing_tables(patch, old)
-    target = _target(patch, old)
+    target = _target(_with_missing_tables(patch, old), old)
+    try:
+        _carry_out(db, old, target, dry_run=dry_run)
+    except (RefusedError, OrderError) as bad:
+        raise RefusedError(
+            f"Failed to apply patch on the following scopes:\n- localhost: {bad}"
+        ) from bad
+    _said("patch application completed.")
+
+
+def _target(patch: Patch, old: Tables) -> Tables:
+    """What it should come to; nothing is begun that the models refuse."""
+    says = f"Validate json patch: {patch} failed due to:"
+    try:
+        target: Tables = applied(old, patch)
+    except PatchError as bad:
+        raise RefusedError(f"{says} {bad}") from bad
     if problem := refusal(target):
-        raise RefusedError(f"Validate json patch: {json.dumps(patch)} failed due to:{problem}")
+        raise RefusedError(f"{says}{problem}")
+    return target
+
+
+def _carry_out(db: ConfigDb, old: Tables, target: Tables, *, dry_run: bool) -> None:
     if empty := [table for table, rows in target.items() if not rows]:
         raise RefusedError(
-            "given patch is not valid because it will result in empty tables"
-            f" which is not allowed in ConfigDb. Table{'s' * (len(empty) > 1)}: {', '.join(empty)}"
+            f"localhost: given patch is not valid because it will result in empty tables {INDENT}"
+            f"which is not allowed in ConfigDb. {INDENT}"
+            f"Table{'s' * (len(empty) > 1)}: {', '.join(empty)}"
         )
-    changed = [one for one in old.keys() | target.keys() if old.get(one) != target.get(one)]
-    if unknown := without_model(changed):
+    if without_model(one for one in old.keys() | target.keys() if old.get(one) != target.get(one)):
         raise RefusedError(
-            "Given patch is not valid because it has changes to tables without YANG models:"
-            f" {', '.join(unknown)}"
+            "Given patch is not valid because it has changes to tables without YANG models"
         )
     steps = writes(old, target)
     _said(f"The localhost patch was converted into {len(steps)} change{'s' * (len(steps) != 1)}:")
@@ -114,9 +137,8 @@ def change(patch: Patch, *, dry_run: bool) -> None:
         _pause()
         if db.read() != target:
             raise RefusedError(
-                "after applying patch to config, there are still some parts not updated"
+                "localhost: after applying patch to config, there are still some parts not updated"
             )
-    _said("patch application completed.")
 
 
 def _with_missing_tables(patch: Patch, config: Tables) -> Patch:
@@ -130,11 +152,6 @@ def _with_missing_tables(patch: Patch, config: Tables) -> Patch:
             made.append({"op": "add", "path": f"/{table}", "value": {}})
         made.append(operation)
     return made
-
-
-def _target(patch: Patch, old: Tables) -> Tables:
-    target: Tables = applied(old, patch)
-    return target
 
 
 def _write(db: ConfigDb, step: Write, count: int) -> None:

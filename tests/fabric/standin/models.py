@@ -22,6 +22,20 @@ OTHERS = {"INTERFACE", "LOOPBACK_INTERFACE", "MGMT_INTERFACE", "PORT", "VLAN", "
 # Of those in the set, the ones whose rows are lists keyed as in CONFIG_DB.
 JUDGED = ("AS_PATH_SET", "BGP_", "COMMUNITY_SET", "EXTENDED_", "PREFIX", "ROUTE_MAP")
 
+# The fields of those that are lists.
+LISTS = {
+    "as_path_set_member",
+    "community_member",
+    "confed_peers",
+    "match_neighbor",
+    "match_tag",
+    "route_map",
+    "route_map_in",
+    "route_map_out",
+    "set_community_inline",
+    "set_ext_community_inline",
+}
+
 
 def refusal(config: Config) -> str | None:
     """Why it is not valid; None when it is."""
@@ -29,6 +43,9 @@ def refusal(config: Config) -> str | None:
     for name in config.get("BGP_GLOBALS", {}):
         if name not in vrfs:
             return f'Data Loading Failed:Invalid leafref value "{name}" - no target instance VRF'
+    for table, name, field, value in _fields(config):
+        if isinstance(value, list) != (field in LISTS):
+            return f"Data Loading Failed:{table}|{name}: {field} is {value!r}"
     rows = [one for one in _rows(config) if one.table.startswith(JUDGED)]
     return _refused_by_models(rows) if os.environ.get(SETTING) else _refused_by_us(rows)
 
@@ -50,6 +67,13 @@ def _rows(config: Config) -> Iterator[Row]:
         for name, fields in rows.items():
             values = {key: _value(of) for key, of in fields.items()}
             yield Row(table, tuple(name.split("|")), values)
+
+
+def _fields(config: Config) -> Iterator[tuple[str, str, str, object]]:
+    for table, rows in config.items():
+        if table.startswith(JUDGED):
+            for name, fields in rows.items():
+                yield from ((table, name, field, value) for field, value in fields.items())
 
 
 def _value(value: object) -> Value:

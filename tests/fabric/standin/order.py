@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Fields = Mapping[str, object]
 Config = Mapping[str, Mapping[str, Fields]]
@@ -26,7 +26,6 @@ PARENTS = {
     "BGP_PEER_GROUP": ("BGP_GLOBALS", 1),
     "BGP_PEER_GROUP_AF": ("BGP_PEER_GROUP", 2),
     "PREFIX": ("PREFIX_SET", 1),
-    "ROUTE_MAP": ("ROUTE_MAP_SET", 1),
 }
 NAMES = {
     "match_prefix_set": "PREFIX_SET",
@@ -86,11 +85,15 @@ def _wanted(old: Config, new: Config) -> list[Write]:
         before, after = old.get(table, {}), new.get(table, {})
         going += [Write(table, name, None) for name in before.keys() - after.keys()]
         for name, fields in after.items():
-            if name in before and _made_anew(table, before[name], fields):
-                _check_dependants(table, name, old)
-                going.append(Write(table, name, None))
             if before.get(name) != fields:
                 coming.append(Write(table, name, fields))
+    for each in [one for one in coming if _is_made_anew(one, old)]:
+        standing = _standing(each, old)
+        going += [
+            Write(each.table, each.name, None),
+            *(replace(one, fields=None) for one in standing),
+        ]
+        coming += [one for one in standing if new.get(one.table, {}).get(one.name) == one.fields]
     coming.sort(key=_rank)
     going.sort(key=_rank, reverse=True)
     again = {(one.table, one.name) for one in going}
@@ -103,15 +106,26 @@ def _rank(write: Write) -> tuple[int, str, str]:
     return known, write.table, write.name
 
 
-def _made_anew(table: str, old: Fields, new: Fields) -> bool:
+def _is_made_anew(write: Write, old: Config) -> bool:
     """GCU takes some fields for create-only: the row goes and comes back."""
-    return any(old.get(name) != new.get(name) for name in CREATE_ONLY.get(table, ()))
+    before, after = old.get(write.table, {}).get(write.name), write.fields or {}
+    if before is None:
+        return False
+    return any(before.get(name) != after.get(name) for name in CREATE_ONLY.get(write.table, ()))
 
 
-def _check_dependants(table: str, name: str, old: Config) -> None:
-    standing = [one for one in old.get(f"{table}_AF", {}) if one.startswith(f"{name}|")]
-    if len(standing) > 1:
+def _standing(write: Write, old: Config) -> list[Write]:
+    """The rows that go with it; GCU finds no way where they are all of their table.
+
+    So it was seen for `name`, and not for the other fields.
+    """
+    table = f"{write.table}_AF"
+    rows = old.get(table, {})
+    standing = [Write(table, one, rows[one]) for one in rows if one.startswith(f"{write.name}|")]
+    renamed = old[write.table][write.name].get("name") != (write.fields or {}).get("name")
+    if standing and renamed and len(standing) == len(rows):
         raise OrderError("There is no possible sorting")
+    return standing
 
 
 def _holds(write: Write, state: Mapping[RowId, Fields], users: Counter[RowId]) -> bool:

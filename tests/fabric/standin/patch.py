@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -18,7 +17,8 @@ def applied(document: Json, patch: list[Mapping[str, Json]]) -> Json:
     """The document after all operations; the one that is given stays."""
     document = deepcopy(document)
     for operation in patch:
-        _apply(document, operation)
+        for step in _plain(document, operation):
+            _apply(document, step)
     return document
 
 
@@ -29,37 +29,47 @@ def pointer(path: str) -> list[str]:
     return [step.replace("~1", "/").replace("~0", "~") for step in path[1:].split("/")]
 
 
+def _plain(document: Json, operation: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:
+    """A copy is an add, and a move a remove before it."""
+    if operation["op"] not in ("copy", "move"):
+        yield operation
+        return
+    value = document
+    for step in pointer(operation["from"]):
+        value = _below(value, step)
+    value = deepcopy(value)
+    if operation["op"] == "move":
+        yield {"op": "remove", "path": operation["from"]}
+    yield {"op": "add", "path": operation["path"], "value": value}
+
+
 def _apply(document: Json, operation: Mapping[str, Json]) -> None:
-    verb, path = operation.get("op"), operation["path"]
-    *above, last = pointer(path)
+    verb = operation["op"]
+    *above, last = pointer(operation["path"])
+    if verb != "remove" and "value" not in operation:
+        raise PatchError("The operation does not contain a 'value' member")
     at = document
     for step in above:
         at = _below(at, step)
     if isinstance(at, list):
-        _apply_to_list(at, str(verb), last, operation)
-        return
-    match verb:
-        case "add":
-            at[last] = deepcopy(operation["value"])
-        case "replace":
-            if last not in at:
-                raise PatchError(f"can't replace a non-existent object '{last}'")
-            at[last] = deepcopy(operation["value"])
-        case "remove":
-            if last not in at:
-                raise PatchError(f"can't remove a non-existent object '{last}'")
-            del at[last]
-        case "test":
-            _test(_below(at, last), operation)
-        case _:
-            raise PatchError(f"Unknown operation '{verb}'")
+        _apply_to_list(at, verb, last, operation)
+    elif verb == "test":
+        _test(_below(at, last), operation)
+    elif verb == "add":
+        at[last] = deepcopy(operation["value"])
+    elif last not in at:
+        raise PatchError(f"can't {verb} a non-existent object '{last}'")
+    elif verb == "replace":
+        at[last] = deepcopy(operation["value"])
+    else:
+        del at[last]
 
 
 def _below(at: Json, step: str) -> Json:
     if isinstance(at, list):
         return at[int(step)]
     if not isinstance(at, dict) or step not in at:
-        raise PatchError(f"member '{step}' not found in {json.dumps(at)}")
+        raise PatchError(f"member '{step}' not found in {at}")
     return at[step]
 
 

@@ -6,6 +6,7 @@ ranges do not overlap. What others have on the switch is in the same tables as w
 
 import json
 from collections.abc import Callable, Mapping
+from ipaddress import ip_address
 from typing import Any
 
 from backends.sonic_networks import (
@@ -197,6 +198,45 @@ def foreign(draw: st.DrawFn) -> Tables:
         if chosen:
             tables[table] = {name: rows[name] for name in sorted(chosen)}
     return tables
+
+
+@st.composite
+def occupied(draw: st.DrawFn, one: Model) -> tuple[Tables, frozenset[str]]:
+    """What others have in the place of a model's neighbors and ranges; the names to hand it over.
+
+    A key may spell an address as it likes, and a range overlap several others.
+    """
+    tables: Tables = {"VRF": {"Vrf_blue": {}}}
+    names: set[str] = set()
+    for row in one.rows:
+        if row.table not in ("BGP_NEIGHBOR", "BGP_GLOBALS_LISTEN_PREFIX") or draw(st.booleans()):
+            continue
+        vrf, where = row.key
+        known = tables.setdefault(row.table, {})
+        if row.table == "BGP_NEIGHBOR":
+            name = f"{vrf}|{draw(st.sampled_from((where, where.upper(), exploded(where))))}"
+            known[name] = draw(st.sampled_from(HELD))
+            for family in draw(st.sets(st.sampled_from(("ipv4_unicast", "ipv6_unicast")))):
+                below = tables.setdefault("BGP_NEIGHBOR_AF", {})
+                below[f"{name}|{family}"] = draw(st.sampled_from(({"admin_status": "up"}, {})))
+        else:
+            name = f"{vrf}|{where}"
+            known[name] = {"peer_group": "UPLINK"}
+        full, last = f"{row.table}|{name}", name.partition("|")[2]
+        grouped = "UPLINK" in known[name].values()
+        names.add(draw(st.sampled_from((full, name, last, "UPLINK" if grouped else full))))
+    return tables, frozenset(names)
+
+
+HELD: tuple[dict[str, Any], ...] = (
+    {"asn": "65001", "auth_password": "s3cret", "name": "node"},
+    {"peer_group_name": "UPLINK", "admin_status": "down"},
+    {"asn": "65010"},
+)
+
+
+def exploded(address: str) -> str:
+    return ip_address(address).exploded
 
 
 def merged(theirs: Tables, ours: Tables) -> Tables:

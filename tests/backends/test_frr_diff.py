@@ -39,7 +39,7 @@ def read(path: Path) -> dict[str, Any]:
 
 def compared(case: dict[str, Any]) -> tuple[frr.Running, frr.Running, Diff]:
     running, intended = (frr.parse(case[side], "prod") for side in ("running", "intended"))
-    return running, intended, frr.diff(running, intended)
+    return running, intended, frr.diff(running, intended, adopt=case.get("adopt", ()))
 
 
 def changes(found: Diff) -> Iterator[str]:

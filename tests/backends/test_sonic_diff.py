@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from ferrule.compiler import source
 from ferrule.compiler.backends.base import Change, Diff
 from ferrule.compiler.backends.sonic import diff, future, lower, parse, patches, render
+from ferrule.compiler.backends.sonic.conflicts import NEIGHBOR_AF
 from ferrule.compiler.backends.sonic.impact import IMPACTS, impact, impacts
 from ferrule.compiler.backends.sonic.model import TABLES, Model, Row
 from ferrule.compiler.pipeline import compile_network, read_inputs
@@ -44,7 +45,8 @@ def value(of: Any) -> Any:
 
 def compared(case: dict[str, Any]) -> Diff:
     running = parse(case["running"], "prod")
-    return diff(running, model(case["intended"]), managed=case.get("managed", False))
+    managed, adopt = case.get("managed", False), case.get("adopt", ())
+    return diff(running, model(case["intended"]), managed=managed, adopt=adopt)
 
 
 def changes(found: Diff) -> Iterator[str]:
@@ -89,8 +91,12 @@ def test_comparison(path: Path) -> None:
 def test_a_row_that_others_have_is_left_alone(path: Path) -> None:
     case = read(path)
     running = parse(case["running"], "prod")
-    after = future(running, compared(case))
+    found = compared(case)
+    after = future(running, found)
     for table, name, fields in running.foreign():
+        owner = f"{table.removesuffix('_AF')}|{name.removesuffix('|ipv4_unicast')}"
+        if owner in found.adopted:
+            continue
         there = after.tables[table][name]
         assert there == fields or (table.startswith("BGP_GLOBALS") and case.get("managed"))
 
@@ -111,12 +117,43 @@ def test_a_table_is_not_removed_with_a_row_that_came_meanwhile() -> None:
         future(parse(changed, "prod"), late)
 
 
+def test_a_neighbor_is_still_used_by_the_rows_below_it_alone() -> None:
+    """Its address may stand in any row of others: a next hop, a server."""
+    ours = {"BGP_NEIGHBOR": {"default|10.1.0.11": {"peer_group_name": "FERRULE_prod_a"}}}
+    theirs = {
+        "NTP_SERVER": {"10.1.0.11": {"association_type": "server"}},
+        "STATIC_ROUTE": {"default|198.51.100.0/24": {"nexthop": "10.1.0.11"}},
+        "BGP_NEIGHBOR": {
+            "Vrf_red|10.1.0.11": {"peer_group_name": "UPLINK"},
+            **ours["BGP_NEIGHBOR"],
+        },
+        "BGP_NEIGHBOR_AF": {"Vrf_red|10.1.0.11|ipv4_unicast": {"admin_status": "up"}},
+    }
+    nothing = Model("tor-a", ())
+    found = diff(parse(theirs, "prod"), nothing)
+    assert found.problems == ()
+    assert [change.path for change in found.changes] == [("BGP_NEIGHBOR", "default|10.1.0.11")]
+    below = {"BGP_NEIGHBOR_AF": {"default|10.1.0.11|ipv4_unicast": {"admin_status": "up"}}}
+    refused = diff(parse({**ours, **below}, "prod"), nothing)
+    assert [one.code for one in refused.problems] == ["still-used"]
+
+
+def test_a_password_that_somebody_put_into_a_row_of_ours_is_not_shown() -> None:
+    group = {"asn": "65001", "auth_password": "s3cret"}
+    running = parse({"BGP_PEER_GROUP": {"default|FERRULE_prod_a": group}}, "prod")
+    rows = {"BGP_PEER_GROUP": {"default|FERRULE_prod_a": {"asn": "65001"}}}
+    for goal in (model(rows), model({})):
+        found = diff(running, goal)
+        assert [change.old for change in found.changes if "***" in (change.old or "")]
+        assert "s3cret" not in repr((running, found))
+
+
 # Impact.
 
 
 def test_every_table_and_field_that_we_write_has_an_impact() -> None:
     tables = {table for table, _ in IMPACTS}
-    assert tables == TABLES.keys()
+    assert tables == TABLES.keys() | {NEIGHBOR_AF}
     for table in TABLES:
         assert {(table, ""), (table, "*")} <= IMPACTS.keys()
     for table, name in IMPACTS:

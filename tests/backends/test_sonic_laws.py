@@ -11,6 +11,7 @@ from backends.sonic_strategies import (
     foreign,
     merged,
     models,
+    occupied,
     tables_of,
 )
 from hypothesis import given
@@ -232,6 +233,49 @@ def test_changes_name_exactly_the_rows_that_differ(
     assert changed >= different
     for table, _ in changed - different:  # it only goes and comes back
         assert table in ("PREFIX", "PREFIX_SET", "ROUTE_MAP", "BGP_NEIGHBOR")
+
+
+# What others hand over.
+
+
+@given(foreign(), models().flatmap(lambda one: st.tuples(st.just(one), occupied(one))))
+def test_what_others_hand_over_becomes_ours_and_goes_back(
+    theirs: Tables, given_: tuple[Model, tuple[Tables, frozenset[str]]]
+) -> None:
+    model, (tables, names) = given_
+    before = parse(merged(tables, elsewhere(theirs)), CLUSTER)
+    refused = {one.code for one in diff(before, model).problems if one.severity == "error"}
+    assert refused == ({"already-there"} if names else set())
+
+    there = diff(before, model, adopt=names)
+    after = future(before, there)
+    assert not [one for one in there.problems if one.severity == "error"]
+    assert set(there.adopted) == {
+        f"{table}|{name}" for table in tables if table in HOLDS for name in tables[table]
+    }
+    assert after.ours == own(model)
+    assert diff(after, model).empty
+    assert "s3cret" not in repr((before, there, after))
+
+    back = diff(after, before, adopt=there.adopted)
+    end = future(after, back)
+    assert back.adopted == there.adopted
+    for table in before.tables.keys() | end.tables.keys():
+        if table not in GLOBALS:
+            assert end.tables.get(table, {}) == before.tables.get(table, {})
+    assert diff(end, before, adopt=there.adopted).empty
+    for running, found in ((before, there), (after, back)):
+        *_, last = (running.tables, *states(as_read(running), patches(found.commands)))
+        assert last == future(running, found).tables
+
+
+HOLDS = ("BGP_NEIGHBOR", "BGP_GLOBALS_LISTEN_PREFIX")
+
+
+def elsewhere(theirs: Tables) -> Tables:
+    """What others have, but for what might be in the way as well."""
+    rows = {table: rows for table, rows in theirs.items() if table not in HOLDS}
+    return {**rows, "VRF": {"Vrf_blue": {}, "Vrf_red": {}}}
 
 
 # What somebody did to our rows by hand.

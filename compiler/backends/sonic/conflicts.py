@@ -8,6 +8,7 @@ FRR 8.4 and 10.3).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
 from ferrule.compiler.backends.sonic.model import TABLES, Name, Row, spelled
@@ -18,12 +19,22 @@ from ferrule.compiler.network import Address, Prefix
 Rows = Mapping[RowId, Row]
 LISTEN = "BGP_GLOBALS_LISTEN_PREFIX"
 NEIGHBOR = "BGP_NEIGHBOR"
+NEIGHBOR_AF = "BGP_NEIGHBOR_AF"  # which we never write
 
 
 # With rows that are not ours.
 
 
-def taken(running: Running, wanted: Rows) -> list[tuple[RowId, Diagnostic]]:
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A row that we want, one of somebody else's that is in its way, and how to say so."""
+
+    wanted: RowId
+    there: RowId
+    problem: Diagnostic
+
+
+def taken(running: Running, wanted: Rows) -> list[Conflict]:
     """Rows that we want and that somebody else has, or has an equivalent of.
 
     Addresses are compared as such: a key may spell them as it likes. FRR refuses a listen range
@@ -39,16 +50,17 @@ def taken(running: Running, wanted: Rows) -> list[tuple[RowId, Diagnostic]]:
     ranges = [(name, of) for table, name, of in foreign if table == LISTEN]
     found = []
     for (table, name), row in wanted.items():
+        one = (table, name)
         if table == NEIGHBOR:
             if other := there.get(_neighbor(name)):
-                found.append(((table, name), _already_there(row, other[0], other[1])))
-            elif range_ := next((one for one, _ in ranges if _is_in(name, one)), None):
-                found.append(((table, name), _dialled_in(row, range_)))
+                found.append(Conflict(one, (table, other[0]), _already_there(row, *other)))
+            elif range_ := next((each for each, _ in ranges if _is_in(name, each)), None):
+                found.append(Conflict(one, (LISTEN, range_), _dialled_in(row, range_)))
         elif table == LISTEN:
             found += [
-                ((table, name), _already_there(row, other, of))
-                for other, of in ranges
-                if _overlap(other, name)
+                Conflict(one, (table, range_), _already_there(row, range_, of))
+                for range_, of in ranges
+                if _overlap(range_, name)
             ]
     return found
 
@@ -61,7 +73,8 @@ def _already_there(row: Row, name: str, fields: Fields) -> Diagnostic:
         "already-there",
         f"{row.table}|{name}{meets} is not ours: it {belongs}",
         *row.places,
-        help="remove it from the switch, or leave it out of the spec",
+        help="remove it from the switch, leave it out of the spec, or hand it over:"
+        f" --adopt '{row.table}|{name}'",
     )
 
 
@@ -76,25 +89,31 @@ def _dialled_in(row: Row, range_: str) -> Diagnostic:
 
 
 def still_used(running: Running, going: Iterable[Row]) -> Iterator[Diagnostic]:
-    """Rows that we would remove and that somebody else's still name: GCU refuses the patch."""
-    names = {
+    """Rows that we would remove and that somebody else's still name: GCU refuses the patch.
+
+    A set, a map or a group is named by a field, a neighbor by the key of a row below it.
+    """
+    going = tuple(going)
+    sets = {
         row.key[-1]: row
         for row in going
-        if row.table in ("PREFIX_SET", "ROUTE_MAP_SET", "BGP_PEER_GROUP", NEIGHBOR)
+        if row.table in ("PREFIX_SET", "ROUTE_MAP_SET", "BGP_PEER_GROUP")
     }
-    if not names:
+    neighbors = {row.name: row for row in going if row.table == NEIGHBOR}
+    if not (sets or neighbors):
         return
-    users: dict[str, list[str]] = {}
+    users: dict[Row, list[str]] = {}
     for table, name, fields in running.foreign():
         said = {one for of in fields.values() for one in (of if isinstance(of, list) else (of,))}
-        if table == "BGP_NEIGHBOR_AF":  # its parent is the neighbor's row
-            said.add(name.split("|")[1] if "|" in name else name)
-        for used in names.keys() & said:
-            users.setdefault(used, []).append(f"{table}|{name}")
-    for name, rows in users.items():
+        used = [sets[one] for one in sets.keys() & said]
+        if table == NEIGHBOR_AF and (parent := neighbors.get(name.rpartition("|")[0])):
+            used.append(parent)
+        for row in used:
+            users.setdefault(row, []).append(f"{table}|{name}")
+    for row, names in users.items():
         yield error(
             "still-used",
-            f"{names[name]} cannot be removed: it is named by {listed(sorted(rows))}",
+            f"{row} cannot be removed: it is named by {listed(sorted(names))}",
             help="these rows are not ours: take the name out of them first",
         )
 
@@ -166,6 +185,9 @@ def _with_dependants(parted: set[RowId], rows: Iterable[Row]) -> set[RowId]:
 
 def _stands_on(row: Row) -> Iterator[RowId]:
     """The rows that a row names, by its key or in a field."""
+    if row.table == NEIGHBOR_AF:
+        yield NEIGHBOR, row.name.rpartition("|")[0]
+        return
     table = TABLES[row.table]
     if table.parent:
         yield table.parent, "|".join(row.key[: len(TABLES[table.parent].key)])

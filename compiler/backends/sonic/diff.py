@@ -6,10 +6,11 @@ moves, `globals` the rows that all share, `steps` the order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from ferrule.compiler.backends.base import Change, Diff
-from ferrule.compiler.backends.sonic.conflicts import apart, still_used, taken
+from ferrule.compiler.backends.sonic.adoption import given_back, hand_over
+from ferrule.compiler.backends.sonic.conflicts import NEIGHBOR_AF, apart, still_used, taken
 from ferrule.compiler.backends.sonic.globals import Part, global_parts
 from ferrule.compiler.backends.sonic.model import (
     TABLES,
@@ -26,24 +27,36 @@ from ferrule.compiler.errors import Diagnostic
 LIMIT = "max_prefix_limit"
 
 
-def diff(running: Running, intended: Model | Running, *, managed: bool = False) -> Diff:
+def diff(
+    running: Running,
+    intended: Model | Running,
+    *,
+    managed: bool = False,
+    adopt: Collection[str] = (),
+) -> Diff:
     """What it takes to make what is ours in `running` what `intended` says, and nothing else.
 
     `managed`: the fields that we need of the BGP_GLOBALS and BGP_GLOBALS_AF rows are ours too.
-    Something read before may be given as `intended`, to go back to it.
+    Something read before may be given as `intended`, to go back to it. `adopt` names what others
+    have and hand over (`adoption`).
     """
     if isinstance(intended, Model):
-        own = {(row.table, row.name): row for row in intended.rows if row.table not in GLOBALS}
+        own = {row.id: row for row in intended.rows if row.table not in GLOBALS}
         shared = [row for row in intended.rows if row.table in GLOBALS]
+        back: set[RowId] = set()
     else:
-        own = dict(intended.ours)
+        returned = {row.id: row for row in given_back(intended, adopt)}
+        own = {**intended.ours, **returned}
         shared = list(_settable(intended, running)) if managed else []
+        back = {one for one in returned if one[0] != NEIGHBOR_AF}
+    running, there = hand_over(running, own, adopt)
     parts = [*_parts(running, own), *global_parts(running, shared, managed=managed)]
     steps = [one for one in parts if isinstance(one, Step)]
     return Diff(
         tuple(sorted((one for one in parts if isinstance(one, Change)), key=lambda one: one.path)),
         tuple(commands(running, steps)),
         tuple(one for one in parts if isinstance(one, Diagnostic)),
+        tuple(sorted("|".join(one) for one in there | back)),
     )
 
 
@@ -59,10 +72,10 @@ def _settable(intended: Running, running: Running) -> Iterator[Row]:
 
 def _parts(running: Running, own: dict[RowId, Row]) -> Iterator[Part]:
     """The rows of ours; what somebody else has in their place stays as it is."""
-    for one, problem in taken(running, own):
-        yield problem
-        if problem.severity == "error":
-            own.pop(one, None)
+    for conflict in taken(running, own):
+        yield conflict.problem
+        if conflict.problem.severity == "error":
+            own.pop(conflict.wanted, None)
     have = running.ours
     gone = {one: row for one, row in have.items() if one not in own}
     new = {one: row for one, row in own.items() if one not in have}

@@ -32,6 +32,8 @@ IMPACTS: Mapping[tuple[str, str], tuple[Impact, Impact, Impact]] = {
     ("BGP_GLOBALS_LISTEN_PREFIX", "*"): ("reset", "reset", "reset"),
     ("BGP_NEIGHBOR", ""): ("none", "reset", "session"),
     ("BGP_NEIGHBOR", "*"): ("reset", "reset", "reset"),
+    ("BGP_NEIGHBOR_AF", ""): ("reset", "reset", "reset"),  # of a neighbor that was taken over
+    ("BGP_NEIGHBOR_AF", "*"): ("reset", "reset", "reset"),
     ("BGP_PEER_GROUP", ""): ("none", "reset", "none"),  # its members have rows of their own
     ("BGP_PEER_GROUP", "*"): ("reset", "reset", "reset"),
     ("BGP_PEER_GROUP", "bfd"): ("none", "none", "reset"),

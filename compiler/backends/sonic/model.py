@@ -20,6 +20,7 @@ from ferrule.compiler.errors import Place
 from ferrule.compiler.source import Origin
 
 OURS = "FERRULE_"
+HIDDEN = "***"
 
 Value = str | tuple[str, ...]
 
@@ -30,7 +31,7 @@ class Row:
 
     table: str
     key: tuple[str, ...]
-    fields: Mapping[str, Value] = field(default_factory=dict, hash=False)
+    fields: Mapping[str, Value] = field(default_factory=dict, hash=False, repr=False)
     origin: Origin | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -39,9 +40,14 @@ class Row:
         return "|".join(self.key)
 
     @property
+    def id(self) -> tuple[str, str]:
+        """What tells it from all other rows."""
+        return self.table, self.name
+
+    @property
     def text(self) -> str:
         """The fields on one line: `admin_status=up route_map_in=FERRULE_prod_in`."""
-        return " ".join(f"{name}={spelled(of)}" for name, of in sorted(self.fields.items()))
+        return " ".join(f"{name}={shown(name, of)}" for name, of in sorted(self.fields.items()))
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -57,6 +63,11 @@ def spelled(value: Value) -> str:
     return value if isinstance(value, str) else ",".join(value)
 
 
+def shown(name: str, value: Value) -> str:
+    """A field's value for people; we write no password, but others may into a row of ours."""
+    return HIDDEN if "password" in name else spelled(value)
+
+
 def row_change(op: Op, row: Row, old: Row | None, new: Row | None) -> Change:
     """A whole row that comes, goes, or goes and comes back."""
     before, after = (None if one is None else one.text for one in (old, new))
@@ -66,7 +77,7 @@ def row_change(op: Op, row: Row, old: Row | None, new: Row | None) -> Change:
 def field_change(row: Row, name: str, old: Value | None, new: Value | None) -> Change:
     """One field of a row that stays."""
     op: Op = "add" if old is None else "remove" if new is None else "change"
-    before, after = (None if one is None else spelled(one) for one in (old, new))
+    before, after = (None if one is None else shown(name, one) for one in (old, new))
     return Change(op, (row.table, row.name, name), before, after, row.origin)
 
 

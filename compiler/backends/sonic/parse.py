@@ -28,7 +28,7 @@ NAMED = {
     for table, known in TABLES.items()
     if known.key.keys() & {"name", "peer_group_name"}
 }
-_GROUP = {"BGP_NEIGHBOR": "peer_group_name", "BGP_GLOBALS_LISTEN_PREFIX": "peer_group"}
+GROUP = {"BGP_NEIGHBOR": "peer_group_name", "BGP_GLOBALS_LISTEN_PREFIX": "peer_group"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +80,8 @@ def _is_ours(table: str, name: str, fields: Fields, prefix: str) -> bool:
     if table in NAMED:
         parts = name.split("|")
         return len(parts) > NAMED[table] and parts[NAMED[table]].startswith(prefix)
-    if table in _GROUP:
-        group = fields.get(_GROUP[table])
+    if table in GROUP:
+        group = fields.get(GROUP[table])
         return isinstance(group, str) and group.startswith(prefix) and name.count("|") == 1
     return False  # the globals belong to everybody
 

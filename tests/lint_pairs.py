@@ -24,6 +24,26 @@ Edit = Callable[[str], str]
 Rows = Callable[[Tables], object]
 
 
+MAP_CASE = re.compile(r"^(\S.*): (.*)\n((?: .*\n)+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class MapCase:
+    """A case of lint_maps.txt; `passes` is `["?"]` where two releases differ."""
+
+    name: str
+    passes: list[str]
+    text: str
+
+
+MAPS = [
+    MapCase(name, passes.replace("none", "").split(), text)
+    for name, passes, text in MAP_CASE.findall(
+        Path(__file__).with_name("lint_maps.txt").read_text().partition("\n\n")[2]
+    )
+]
+
+
 @cache
 def example(name: str) -> Compilation:
     """An example, compiled."""

@@ -16,7 +16,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from ferrule.compiler.errors import Diagnostic, Place, error, has_errors, listed, ordered, warning
+from ferrule.compiler.errors import (
+    Diagnostic,
+    Place,
+    error,
+    has_errors,
+    listed,
+    ordered,
+    printable,
+    warning,
+)
 from ferrule.compiler.lint.bfd import bfd
 from ferrule.compiler.lint.bgpcfgd import read_default
 from ferrule.compiler.lint.device import Device
@@ -39,6 +48,7 @@ __all__ = ["Report", "lint"]
 
 SHOWN = 3
 MOST_PLACES = 4
+LONGEST = 500
 READ = {
     "frr.conf": "frr.conf",
     "unified": "CONFIG_DB (unified)",
@@ -172,5 +182,5 @@ def _merged(findings: Iterable[Finding]) -> Iterator[Diagnostic]:
         names.update(dict.fromkeys(who))
     for one, (places, names) in told.items():
         about = f" ({listed(names, SHOWN)})" if names else ""
-        ours = tuple(places)[:MOST_PLACES]
-        yield replace(one, message=one.message + about, places=one.places + ours)
+        message = printable(one.message[:LONGEST])  # it quotes the file
+        yield replace(one, message=message + about, places=one.places + tuple(places)[:MOST_PLACES])

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ferrule.compiler.backends.frr.shared import WELL_KNOWN
-from ferrule.compiler.lint.patterns import compiled
+from ferrule.compiler.lint.patterns import PatternError, compiled
 from ferrule.compiler.lint.said import Spot
 
 BITS = {4: 32, 6: 128}
 NUMBERS = {name.lower(): number for number, name in WELL_KNOWN.items()}
-ANYTHING = "internet"  # a community-list's word for whatever there is
+INTERNET = "internet"  # everything for 8.4, nothing for 10.3 (measured)
 
 Bits = tuple[int, int, int]  # version, address, length
 
@@ -169,7 +169,7 @@ class WordList:
     ) -> Judgement:
         """The first entry that fits: with all of its words among these, or with what is asked.
 
-        Raises `PatternError` where an expression cannot be read.
+        Raises `PatternError` where an entry cannot be read.
         """
         for rule in self.rules:
             budget.spend(1 + len(words))
@@ -184,8 +184,10 @@ class WordList:
     def _deletes(self, word: str, budget: Budget) -> bool:
         for rule in self.rules:
             budget.spend()
+            if INTERNET in rule.words:
+                raise PatternError(INTERNET)
             if rule.pattern is None:
-                fits = word in rule.words or ANYTHING in rule.words
+                fits = word in rule.words
             else:
                 fits = compiled(rule.pattern).found_in(word)
             if fits:
@@ -200,10 +202,10 @@ class WordList:
             text = " ".join(words)
             budget.spend(len(text) * 10)
             return compiled(rule.pattern).found_in(text)
+        if INTERNET in rule.words:
+            raise PatternError(INTERNET)
         if exact:
             return rule.words == set(words)
-        if ANYTHING in rule.words:
-            return True
         return bool(rule.words & set(words)) if any_ else rule.words <= set(words)
 
 

@@ -113,8 +113,9 @@ class _Reader:
         """Without its AS it opens the one instance there is."""
         vrf = "" if found[2] in (None, DEFAULT_VRF) else found[2]
         instance = self._instances.setdefault(vrf, InstanceReader(said.spot))
-        if found[1] and not instance.asn and (number := asn(found[1])).isdecimal():
-            instance.asn = int(number[:10])
+        number = asn(found[1] or "")
+        if not instance.asn and number.isdecimal() and len(number) < 11 and int(number) < 2**32:
+            instance.asn = int(number)
         instance.leave()
         self._instance, self._block = instance, instance.take
 

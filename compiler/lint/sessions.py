@@ -91,7 +91,7 @@ def our_asn(meeting: Meeting) -> Iterator[Diagnostic]:
         message = f"it has no remote-as, and our end is in AS {end.asn}"
         yield error("far-remote-as", message, meeting.at(), end.asn_place)
         return
-    value = said.value or ""
+    value = (said.value or "").partition(" ")[0]
     known = said.number if value.isdecimal() else value
     own = local.number if local and local.number else meeting.instance.asn
     if value in ("internal", "external") and next(their_asn(meeting), None):

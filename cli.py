@@ -268,6 +268,35 @@ def plan(
     click.get_current_context().exit(pending if made.ok else 1)
 
 
+@main.command()
+@click.argument("file", metavar="FILE")
+@input_options
+@output_option()
+@option("--as", "as_", metavar="NAME", help="FILE is of this Switch or peer address.")
+def lint(*, file: str, as_: str | None, output: str, **inputs: Any) -> None:
+    """Compare FILE, a foreign frr.conf or CONFIG_DB, with our end of its sessions."""
+    from ferrule.commands import talk
+    from ferrule.compiler import views
+    from ferrule.compiler.lint import lint as compare
+    from ferrule.observe import files
+
+    compiled = _compiled(**inputs)
+    if not compiled.compilation.ok:
+        _conclude(compiled.compilation, views)
+    try:
+        text = files.content(file)
+    except OSError as bad:
+        reason = (bad.strerror or str(bad)).lower()
+        raise click.ClickException(f"{file}: cannot be read: {reason}") from None
+    report = compare(compiled.compilation, "<stdin>" if file == "-" else file, text, as_=as_)
+    if output == "json":
+        _print_json(report.to_json())
+    else:
+        talk.diagnostics(report.diagnostics)
+    click.echo(report.summary, err=True)
+    click.get_current_context().exit(0 if report.ok else 1)
+
+
 ALLOWED = ("withdrawal", "session-reset", "address-change", "mass-withdrawal")
 
 

@@ -37,7 +37,7 @@ def load(
                 continue
             seen.add(identity)
             try:
-                documents += read(_bytes(file), "<stdin>" if file == STDIN else file)
+                documents += read(content(file), "<stdin>" if file == STDIN else file)
             except UnreadableError as bad:
                 found.append(bad.diagnostic)
             except OSError as bad:
@@ -46,8 +46,8 @@ def load(
     return tuple(documents), found
 
 
-def _bytes(file: str) -> bytes:
-    """A file's content; of what is too long just enough to tell."""
+def content(file: str) -> bytes:
+    """A file's content, or stdin's; of what is too long just enough to tell."""
     if file == STDIN:
         return sys.stdin.buffer.read(MOST_BYTES + 1)
     with Path(file).open("rb") as stream:

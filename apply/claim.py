@@ -4,32 +4,42 @@ Both lie below /run, which is gone after a restart, as is everything that was no
 the device's, whichever cluster writes: two writers in one CONFIG_DB spoil each other's patches. The
 record is the cluster's. It says whose run it is and what the device ran before, so that a run that
 was cut can be finished or put back by the next one.
+
+What changes the device holds a second lock while it runs. A command outlives the connection that it
+was sent by, so whoever comes next waits for it before he reads.
 """
 
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 from ferrule.apply.hand import Run
 from ferrule.apply.held import Held
-from ferrule.apply.target import Answer, Argv, Channel, Trouble, failure
+from ferrule.apply.target import READ_S, Answer, Argv, Channel, Trouble, failure
 
 DIRECTORY = "/run/ferrule"
-HOLDER = f"{DIRECTORY}/holder.json"
+LOCK_FILE = f"{DIRECTORY}/lock"
+WORK_FILE = f"{DIRECTORY}/work"
+HOLDER = "holder.json"
 RECORD = "run.json"
 LAST = "last.json"
 LOCKED = "ferrule-has-the-lock"
 TAKEN = "75"  # EX_TEMPFAIL, sysexits.h
+SILENCE_S = 30  # after which a holder counts as gone; it says every few seconds that it is there
+MOMENT_S = 2  # for which others look at the lock
+WORK_S = 900.0  # for a command that an earlier connection left behind
+POLL_S = 1.0
 
 # All that differs comes as an argument or by stdin; nothing is written into these texts.
 LOCK = (
-    'umask 077; mkdir -p "$1" && exec flock -n -E "$2" "$1/lock" bash -c '
-    '\'echo "$0"; while read -r -t 90 _; do :; done\' "$3"'
+    'umask 077; mkdir -p "$1" && exec flock -w "$4" -E "$2" "$1/lock" bash -c '
+    '\'echo "$0"; while read -r -t "$1" _; do :; done\' "$3" "$5"'
 )
 WRITE = 'umask 077; mkdir -p "$1" && cat >"$1/$2.new" && mv "$1/$2.new" "$1/$2"'
-MOVE = 'if [ -e "$1/$2" ]; then mv "$1/$2" "$1/$3"; fi'
 
 
 def record_path(cluster: str) -> str:
@@ -39,28 +49,37 @@ def record_path(cluster: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A run on one device: whose it is, and what the device ran before it, secrets included."""
+    """A run on one device: whose it is, and what the device ran before it, secrets included.
+
+    `adopted` names what somebody else had until then; with `kept` the device may have saved it.
+    """
 
     run: Run
     before: str
+    adopted: tuple[str, ...] = ()
     kept: bool = False
 
     def text(self) -> str:
         """As it is stored."""
-        return json.dumps({**asdict(self.run), "before": self.before, "kept": self.kept}) + "\n"
+        said = {"before": self.before, "adopted": self.adopted, "kept": self.kept}
+        return json.dumps({**asdict(self.run), **said}) + "\n"
 
 
 def read_record(text: str) -> Record | None:
     """A stored record; None where it is none, or was cut."""
     with suppress(ValueError, KeyError, TypeError):
         said = json.loads(text)
-        run = Run(str(said["name"]), str(said["by"]), str(said["since"]))
-        return Record(run, str(said["before"]), bool(said["kept"]))
+        adopted = tuple(str(one) for one in said.get("adopted", ()))
+        return Record(_run(said), str(said["before"]), adopted, bool(said["kept"]))
     return None
 
 
+def _run(said: Mapping[str, object]) -> Run:
+    return Run(str(said["name"]), str(said["by"]), str(said["since"]))
+
+
 def doubts_of(record: Record | None) -> tuple[str, ...]:
-    """What to say of a run that is still open: it goes on, or it was cut."""
+    """What to say of a run that is still open: it goes on, it waits, or it was cut."""
     if record is None:
         return ()
     run = record.run
@@ -79,44 +98,71 @@ class Claim:
         self._held: Held | None = None
 
     def lock(self, run: Run) -> None:
-        """Take the lock; `Trouble` says who has it, and since when."""
-        argv: Argv = (*self._root, "sh", "-c", LOCK, "sh", DIRECTORY, TAKEN, LOCKED)
-        self._held = self._channel.hold(argv, LOCKED)
-        if self._held is None:
-            raise self._taken(argv)
-        self._write(DIRECTORY, "holder.json", json.dumps(asdict(run)))
+        """Take the lock, and wait for what an earlier connection left at work.
 
-    def _taken(self, argv: Argv) -> Trouble:
+        `Trouble` says who has it, and since when; if that is this very run, on a connection that
+        was cut, it ends soon.
+        """
+        times = (str(MOMENT_S), str(SILENCE_S))
+        argv: Argv = (*self._root, "sh", "-c", LOCK, "sh", DIRECTORY, TAKEN, LOCKED, *times)
+        deadline = time.monotonic() + SILENCE_S + MOMENT_S
+        while (held := self._channel.hold(argv, LOCKED)) is None:
+            holder = self._holder()
+            if holder is None or holder.name != run.name or time.monotonic() > deadline:
+                raise self._taken(argv, holder)
+            time.sleep(POLL_S)
+        self._held = held
+        self._write(DIRECTORY, HOLDER, json.dumps(asdict(run)))
+        self._must(self.working((*self._root, "true")), timeout_s=WORK_S)
+
+    def working(self, argv: Argv) -> Argv:
+        """A command that changes the device, so that whoever comes after it waits for its end."""
+        return (*self._root, "flock", WORK_FILE, *argv[len(self._root) :])
+
+    @property
+    def lost(self) -> bool:
+        """Whether the lock is known to have ended."""
+        return self._held is None or self._held.lost
+
+    def _holder(self) -> Run | None:
+        with suppress(ValueError, KeyError, TypeError):
+            return _run(json.loads(self._cat(f"{DIRECTORY}/{HOLDER}")))
+        return None
+
+    def _taken(self, argv: Argv, holder: Run | None) -> Trouble:
         """Why there was no lock: somebody else's, or it cannot be had at all."""
         again = self._channel.run(argv)  # says why, where it is not the lock
         if str(again.code) != TAKEN:
             return failure(self._device, argv, again)
-        said = self._channel.run((*self._root, "cat", HOLDER)).out
-        who = "somebody"
-        with suppress(ValueError, KeyError, TypeError):
-            holder = json.loads(said)
-            who = f"run {holder['name']} by {holder['by']}, since {holder['since']}"
-        help = "wait for it to end; its lock ends with it, at most 90 seconds after its connection"
+        who = f"run {holder.name} by {holder.by}, since {holder.since}" if holder else "somebody"
+        help = (
+            "wait for it to end; its lock ends with its connection,"
+            f" or {SILENCE_S} seconds after its last word"
+        )
         return Trouble("locked", self._device, f"another apply is at work here: {who}", help)
 
     def record(self) -> Record | None:
         """The record of a run that is open: of ours, or of one that was cut."""
-        return read_record(self._cat(RECORD))
+        return read_record(self._cat(f"{self._directory}/{RECORD}"))
 
     def last(self) -> Record | None:
         """The record of the last run that was kept."""
-        return read_record(self._cat(LAST))
+        return read_record(self._cat(f"{self._directory}/{LAST}"))
 
     def open(self, record: Record) -> None:
         """Note what the device runs, before anything is changed."""
         self._write(self._directory, RECORD, record.text())
 
-    def end(self, *, kept: bool) -> None:
-        """Close the record; of a run that was kept it stays, to go back by."""
-        argv: Argv = ("rm", "-f", f"{self._directory}/{RECORD}")
-        if kept:
-            argv = ("sh", "-c", MOVE, "sh", self._directory, RECORD, LAST)
-        self._must((*self._root, *argv))
+    def keep(self, record: Record) -> None:
+        """Close the record of a run that stays; it is there to go back by."""
+        self._write(self._directory, LAST, record.text())
+        self._remove(RECORD)
+
+    def end(self, run: str) -> None:
+        """Close the record of a run that was put back: there is nothing to go back to."""
+        for name, record in ((RECORD, self.record()), (LAST, self.last())):
+            if record is not None and record.run.name == run:
+                self._remove(name)
 
     def release(self) -> None:
         """Give the lock back."""
@@ -124,14 +170,17 @@ class Claim:
             self._held.close()
             self._held = None
 
-    def _cat(self, name: str) -> str:
-        return self._channel.run((*self._root, "cat", f"{self._directory}/{name}")).out
+    def _cat(self, file: str) -> str:
+        return self._channel.run((*self._root, "cat", file)).out
 
     def _write(self, directory: str, name: str, text: str) -> None:
         self._must((*self._root, "sh", "-c", WRITE, "sh", directory, name), text)
 
-    def _must(self, argv: Argv, stdin: str = "") -> Answer:
-        answer = self._channel.run(argv, stdin=stdin)
+    def _remove(self, name: str) -> None:
+        self._must((*self._root, "rm", "-f", f"{self._directory}/{name}"))
+
+    def _must(self, argv: Argv, stdin: str = "", timeout_s: float = READ_S) -> Answer:
+        answer = self._channel.run(argv, stdin=stdin, timeout_s=timeout_s)
         if answer.code:
             raise failure(self._device, argv, answer)
         return answer

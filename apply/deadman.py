@@ -1,18 +1,19 @@
 """The timer of `apply --confirm`: a process on the device itself that puts it back.
 
 It is started before the first change and needs nobody afterwards, so it also works when our change
-has cut the way to the device. It does nothing when it was disarmed, and nothing when what is ours
-is no longer what we left there: then somebody has changed it since, and knows why.
+has cut the way to the device. Its time begins when the run lets go of the device's lock, done or
+cut. It does nothing when it was disarmed, and nothing when what is ours is no longer what we left
+there: then somebody has changed it since, and knows why.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ferrule.apply.claim import DIRECTORY, WRITE
+from ferrule.apply.claim import DIRECTORY, LOCK_FILE, WRITE
 from ferrule.apply.target import Argv, Channel, failure
 from ferrule.compiler.backends import frr
 from ferrule.compiler.backends.base import device_name
@@ -24,25 +25,29 @@ BUSY = "busy"  # in the middle of a change: whatever is there, it is to be put b
 # All that differs comes as an argument or in a file; nothing is written into these texts.
 START = 'setsid sh -c "$@" </dev/null >/dev/null 2>&1 & echo started'
 WATCH = """\
-d=$1 run=$2 stamp=$4 restore=$5; sleep "$3"; shift 5
+d=$1 run=$2 seconds=$3 lock=$4 stamp=$5 restore=$6; shift 6
+flock -s "$lock" true; sleep "$seconds"
+exec 9>>"$lock"; flock 9
 [ "$(cat "$d/armed" 2>/dev/null)" = "$run" ] || exit 0
 was=$(cat "$d/state")
-if [ "$was" = busy ] || [ "$(sh -c "$stamp" sh "$d" "$@")" = "$was" ]; then
-  sh -c "$restore" sh "$d" "$@" >"$d/fired" 2>&1
+if [ "$was" != busy ] && [ "$(sh -c "$stamp" sh "$d" "$@")" != "$was" ]; then
+  echo "not put back: what is ours has been changed since" >"$d/fired"
+elif sh -c "$restore" sh "$d" "$@" >"$d/said" 2>&1; then
+  echo "put back, for want of a confirmation" >"$d/fired"
   rm -f "$d/../run.json"
 else
-  echo "not put back: what is ours has been changed since" >"$d/fired"
+  echo "it was to be put back, and not all of it was" >"$d/fired"
 fi
 rm -f "$d/armed"
 """
 KEEP_STAMP = 'd=$1 stamp=$2; shift 2; sh -c "$stamp" sh "$d" "$@" >"$d/state"'
 ON_NODE = (
     'd=$1; shift; "$@" -c "show running-config" | grep -F -f "$d/patterns" | sha256sum',
-    'd=$1; shift; "$@" -f "$d/inverse"',
+    'd=$1; shift; flock "$d/../../work" "$@" -f "$d/inverse"',
 )
 ON_SWITCH = (
     'python3 "$1/onswitch.py" stamp "$1/before.json"',
-    'python3 "$1/onswitch.py" restore "$1/before.json"',
+    'flock "$1/../../work" python3 "$1/onswitch.py" restore "$1/before.json"',
 )
 
 
@@ -56,9 +61,9 @@ class Plan:
     words: tuple[str, ...] = ()
 
 
-def of_node(before: frr.Running, after: frr.Running, vtysh: Argv) -> Plan:
+def of_node(before: frr.Running, after: frr.Running, adopted: Collection[str], vtysh: Argv) -> Plan:
     """By vtysh, which as root needs no sudo; `after` is what the run will have made of it."""
-    inverse = frr.script(frr.diff(after, before).commands)
+    inverse = frr.script(frr.diff(after, before, adopt=adopted).commands)
     return Plan(
         {"inverse": inverse, "patterns": "".join(f"{one}\n" for one in _marks(before, after))},
         *ON_NODE,
@@ -83,34 +88,37 @@ def of_switch(before: str, cluster: str) -> Plan:
 class Deadman:
     """The timer on one device; `root` is what makes a command root's."""
 
-    def __init__(self, channel: Channel, device: str, cluster: str, root: Argv) -> None:
+    def __init__(
+        self, channel: Channel, device: str, cluster: str, root: Argv, plan: Plan | None = None
+    ) -> None:
         self._channel, self._device, self._root = channel, device, tuple(root)
         self._directory = f"{DIRECTORY}/{cluster}/confirm"
-        self._plan: Plan | None = None
+        self.plan = plan  # while it is armed
 
     def arm(self, run: str, seconds: int, plan: Plan) -> None:
-        """Start it; from now on the device puts itself back in so many seconds."""
-        self._plan = plan
+        """Start it: the device puts itself back so many seconds after we have let go of it."""
+        self._do(("rm", "-f", f"{self._directory}/fired"))
+        self.plan = plan
         for name, text in {**plan.files, "state": BUSY, "armed": run}.items():
             self._do(("sh", "-c", WRITE, "sh", self._directory, name), text)
-        watch = (WATCH, "sh", self._directory, run, str(seconds), plan.stamp, plan.restore)
-        self._do(("sh", "-c", START, "sh", *watch, *plan.words))
+        given = (self._directory, run, str(seconds), LOCK_FILE, plan.stamp, plan.restore)
+        self._do(("sh", "-c", START, "sh", WATCH, "sh", *given, *plan.words))
 
     def busy(self) -> None:
         """A change begins: should we vanish in it, whatever is there is put back."""
-        if self._plan is not None:
+        if self.plan is not None:
             self._do(("sh", "-c", WRITE, "sh", self._directory, "state"), BUSY)
 
     def rest(self) -> None:
         """A change has ended: from now on nobody's later change is undone."""
-        if self._plan is not None:
-            argv = ("sh", "-c", KEEP_STAMP, "sh", self._directory, self._plan.stamp)
-            self._do((*argv, *self._plan.words))
+        if self.plan is not None:
+            argv = ("sh", "-c", KEEP_STAMP, "sh", self._directory, self.plan.stamp)
+            self._do((*argv, *self.plan.words))
 
     def disarm(self) -> None:
         """Nothing happens by itself any more."""
         self._do(("rm", "-f", f"{self._directory}/armed"))
-        self._plan = None
+        self.plan = None
 
     def armed(self) -> str:
         """The run it is armed for, or nothing."""

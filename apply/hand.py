@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ferrule.compiler.backends.base import Command
-from ferrule.compiler.observed import Key, Observed
+from ferrule.compiler.observed import Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,6 @@ class Hand(Protocol):
     def do(self, commands: Sequence[Command]) -> None:
         """Send the commands of one phase and see that they did what they should."""
 
-    def observe(self) -> Observed:
-        """Read it once more."""
-
     def undo(self) -> None:
         """Put back all that is ours as it was at the beginning."""
 
@@ -53,7 +50,7 @@ class Hand(Protocol):
         """Save it, so that a restart changes nothing, and close the record of the run."""
 
     def arm(self, seconds: int) -> None:
-        """Let the device put itself back unless it is confirmed in time."""
+        """Let the device put itself back unless it is confirmed in time, once we let go of it."""
 
     def disarm(self) -> None:
         """Confirmed, or put back: nothing is to happen by itself any more."""

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-STILL_HERE_S = 20.0
+STILL_HERE_S = 5.0
 
 
 class Held:
@@ -19,12 +19,16 @@ class Held:
     def __init__(self, feed: Callable[[bytes], object], end: Callable[[], object]) -> None:
         self._feed, self._end = feed, end
         self._over = threading.Event()
+        self.lost = False  # by its own end, or its connection's
         threading.Thread(target=self._keep, daemon=True).start()
 
     def _keep(self) -> None:
         while not self._over.wait(STILL_HERE_S):
-            with suppress(OSError):  # it is gone: whoever writes next is told
+            try:
                 self._feed(b"\n")
+            except OSError:
+                self.lost = True
+                return
 
     def close(self) -> None:
         """Let go."""

@@ -6,9 +6,11 @@ not be put back is said. A rollout ends in one of two states: as planned, or as 
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ferrule.apply.hand import Failed, Hand, Run
@@ -42,13 +44,21 @@ class Result:
     """What came of it: as planned, or as before and why, or stuck in between on some devices."""
 
     done: bool = False
+    interrupted: bool = False
     why: str = ""
     table: tuple[Check, ...] = ()
     stuck: dict[Key, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
 
 
+class Interrupted(Exception):  # noqa: N818  # nothing went wrong
+    """Whoever started it wants it back."""
+
+
 class Rollout:
-    """One plan, one run. `look` reads devices, changed or not; `before` is what was read first."""
+    """One plan, one run. `look` reads devices, changed or not; `before` is what was read first.
+
+    `stop` may be set at any time: what devices are at ends first, then everything is put back.
+    """
 
     def __init__(
         self,
@@ -59,10 +69,12 @@ class Rollout:
         look: Look,
         tell: Tell,
         settings: Settings,
+        stop: threading.Event,
     ) -> None:
         self._plan, self._network, self._hands = plan, network, hands
         self._before, self._look, self._tell, self._settings = before, look, tell, settings
-        self._changed: list[Key] = []  # in the order in which they were first changed
+        self._stop = stop
+        self._changed: list[list[Key]] = []  # as they were first changed, those at once together
 
     def run(self, run: Run) -> Result:
         """Do all of it, or put all of it back."""
@@ -78,13 +90,14 @@ class Rollout:
             result.done = True
         except (Trouble, Failed) as bad:
             result.why = said(bad)
-        except KeyboardInterrupt:
-            result.why = "interrupted"
+        except Interrupted:
+            result.why, result.interrupted = "interrupted", True
         finally:
             if not result.done:
                 self._put_back(result)
             for hand in self._hands.values():
-                hand.close()
+                with suppress(Trouble):
+                    hand.close()
         return result
 
     def _begin(self, run: Run) -> None:
@@ -104,11 +117,17 @@ class Rollout:
             self._steps(rest[start : start + self._settings.batch])
 
     def _steps(self, steps: Sequence[Step]) -> None:
+        self._go_on()
         keys: dict[Key, Step] = {(one.kind, one.device): one for one in steps}
-        self._changed += [key for key in keys if key not in self._changed]
+        known = {key for group in self._changed for key in group}
+        self._changed.append([key for key in keys if key not in known])
         self._together(keys, lambda hand: hand.do(keys[hand.key].commands))
         for key, step in keys.items():
             self._tell(f"  {' '.join(key)}: {len(step.commands)} sent and verified")
+
+    def _go_on(self) -> None:
+        if self._stop.is_set():
+            raise Interrupted
 
     def _together(self, keys: Iterable[Key], act: Callable[[Hand], None]) -> None:
         """On several devices at once; all of them end before the first problem is raised."""
@@ -133,7 +152,8 @@ class Rollout:
                 raise Failed(
                     ("node", faults[0].node), f"sessions are not as they should be: {names}"
                 )
-            time.sleep(POLL_S)
+            self._stop.wait(POLL_S)
+            self._go_on()
 
     def _checked(self, keys: Iterable[Key], *, new: bool) -> tuple[Check, ...]:
         seen = self._look(keys)
@@ -154,19 +174,20 @@ class Rollout:
     # Back.
 
     def _put_back(self, result: Result) -> None:
-        """Every device that was changed, the last one first; then those that were only locked."""
+        """Every device that was changed, the last ones first; then those that were only locked."""
         self._tell(f"failed: {result.why}")
-        order = [*reversed(self._changed), *(self._hands.keys() - set(self._changed))]
-        for key in order:
-            try:
-                self._hands[key].undo()
-            except (Trouble, Failed) as bad:
-                by_hand = bad.by_hand if isinstance(bad, Failed) else ()
-                result.stuck[key] = (said(bad), by_hand)
-                self._tell(f"  {' '.join(key)}: could not be put back: {said(bad)}")
-            else:
-                if key in self._changed:
-                    self._tell(f"  {' '.join(key)}: as it was")
+        changed = {key for group in self._changed for key in group}
+        for group in (*reversed(self._changed), [*(self._hands.keys() - changed)]):
+            self._together(group, lambda hand: self._undo(hand, result))
+        for key in changed - result.stuck.keys():
+            self._tell(f"  {' '.join(key)}: as it was")
+
+    def _undo(self, hand: Hand, result: Result) -> None:
+        try:
+            hand.undo()
+        except (Trouble, Failed) as bad:
+            by_hand = bad.by_hand if isinstance(bad, Failed) else ()
+            result.stuck[hand.key] = (said(bad), by_hand)
 
 
 def said(bad: Trouble | Failed) -> str:

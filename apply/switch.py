@@ -77,15 +77,17 @@ class Switch:
         shown = self._shown(bgpd, others)
         addresses = vtysh.own_addresses(shown.documents[vtysh.INTERFACES])
         vtysh.check_addresses(name, addresses, self.facts.addresses, self.facts.declared)
+        record = read_record(noted.out)
         return Observed(
             name,
             "switch",
             version.out.strip(),
             running,
             vtysh.state(name, shown),
-            (*_unsaved(running, saved), *doubts_of(read_record(noted.out))),
+            (*_unsaved(running, saved), *doubts_of(record)),
             addresses,
             shown.config,
+            record.run.name if record else "",
         )
 
     def root(self, argv: Argv) -> Argv:

@@ -85,6 +85,7 @@ class Node:
             state(facts.name, shown),
             (*_doubts(facts, running.config.version), *doubts_of(record)),
             addresses,
+            open_run=record.run.name if record else "",
         )
 
     def _running(self, text: str, *, open_run: bool) -> frr.Running:

@@ -6,8 +6,10 @@ import getpass
 import os
 import secrets
 import socket
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +26,7 @@ from ferrule.apply.target import Trouble
 from ferrule.commands.inputs import Compiled, Wanted
 from ferrule.commands.plan import Survey, look
 from ferrule.compiler.backends import frr, sonic
+from ferrule.compiler.backends.base import Diff
 from ferrule.compiler.compare import intentions
 from ferrule.compiler.errors import printable
 from ferrule.compiler.network import Network
@@ -136,52 +139,69 @@ class Doing:
     parallel: int = PARALLEL
     secrets: tuple[str, ...] = field(default=(), repr=False)
     journal: Callable[[str, TextIO | None, Collection[str]], Journal] = Journal
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+def unfinished(planned: Planned) -> dict[Key, str]:
+    """The devices on which an earlier run is open, and that run."""
+    found = planned.survey.found
+    return {
+        key: one.open_run
+        for key, one in found.items()
+        if isinstance(one, Observed) and one.open_run
+    }
 
 
 def carry_out(planned: Planned, run: Run, doing: Doing) -> Result:
-    """The rollout of a plan."""
+    """The rollout of a plan; what an earlier run left open is closed with it."""
     devices = {one.key: one for one in planned.survey.devices}
-    plans = {(one.kind, one.device): one for one in planned.plan.devices if one.diff.commands}
+    concerned = unfinished(planned).keys()
+    plans = {
+        key: one
+        for one in planned.plan.devices
+        if one.diff.commands or (one.kind, one.device) in concerned
+        for key in [(one.kind, one.device)]
+    }
     before = {key: one for key, one in planned.survey.found.items() if isinstance(one, Observed)}
-    managed = {one.name for one in planned.network.switches if one.managed_globals}
+    managed = _managed(planned.network)
 
     def look_again(keys: Iterable[Key]) -> Mapping[Key, Observed]:
         return _observed([devices[key] for key in keys if key in devices], doing.parallel)
 
     with _stream(doing.record) as stream:
         journal = doing.journal(run.name, stream, doing.secrets)
-        hands = {
-            key: _hand(devices[key], one, journal, managed=one.device in managed)
-            for key, one in plans.items()
-        }
         rollout = Rollout(
             planned.plan,
             planned.network,
-            hands,
+            {key: _hand(devices[key], one, journal, managed) for key, one in plans.items()},
             before,
             look_again,
             doing.tell,
             doing.settings,
+            doing.stop,
         )
         return rollout.run(run)
 
 
-def _hand(device: Device, plan: DevicePlan, journal: Journal, *, managed: bool) -> Hand:
+def _managed(network: Network) -> frozenset[str]:
+    """The switches whose globals are ours too."""
+    return frozenset(one.name for one in network.switches if one.managed_globals)
+
+
+def _hand(device: Device, plan: DevicePlan, journal: Journal, managed: Collection[str]) -> Hand:
     running = plan.running
     if isinstance(running, frr.Running):
-        assert isinstance(plan.intended, frr.Running)
-        return NodeHand(device, running, plan.intended, journal)
+        return NodeHand(device, running, plan.diff, journal)
     assert isinstance(running, sonic.Running)
-    return SwitchHand(device, running, journal, managed=managed)
+    return SwitchHand(device, running, plan.diff, journal, managed=plan.device in managed)
 
 
 def _resuming(device: Device, journal: Journal, managed: Collection[str]) -> NodeHand | SwitchHand:
     """A hand for a device of which nothing was planned."""
     if device.key[0] == "node":
-        nothing = frr.parse("", "")
-        return NodeHand(device, nothing, nothing, journal)
+        return NodeHand(device, frr.parse("", ""), Diff(), journal)
     name = device.key[1]
-    return SwitchHand(device, sonic.parse({}, ""), journal, managed=name in managed)
+    return SwitchHand(device, sonic.parse({}, ""), Diff(), journal, managed=name in managed)
 
 
 def _observed(devices: Sequence[Device], parallel: int) -> Mapping[Key, Observed]:
@@ -214,52 +234,71 @@ def passwords(network: Network) -> tuple[str, ...]:
 
 def revert(compiled: Compiled, name: str, doing: Doing, *, local: Collection[str]) -> Result:
     """Put back what an earlier run changed, on every device that has a record of it."""
-
-    def back(hand: NodeHand | SwitchHand) -> None:
-        hand.undo()
-        doing.tell(f"  {' '.join(hand.key)}: as before run {name}")
-
-    return _each(compiled, name, doing, local, back)
+    with _resumed(compiled, name, doing, local) as (result, hands):
+        for hand in hands:
+            with _noting(hand.key, result):
+                hand.undo()
+                doing.tell(f"  {' '.join(hand.key)}: as before run {name}")
+    return result
 
 
 def confirm(compiled: Compiled, name: str, doing: Doing, *, local: Collection[str]) -> Result:
-    """Keep what a run with a confirm has changed, before its devices put themselves back."""
+    """Keep what a run with a confirm has changed, before its devices put themselves back.
 
-    def keep(hand: NodeHand | SwitchHand) -> None:
-        if not hand.is_armed(name):
-            raise Failed(hand.key, f"it is not waiting to be confirmed: {hand.fate()}")
-        hand.disarm()
-        hand.keep()
-        doing.tell(f"  {' '.join(hand.key)}: kept")
+    All of them or none: where one has gone back, the others are left to do so.
+    """
+    with _resumed(compiled, name, doing, local) as (result, hands):
+        for hand in hands:
+            with _noting(hand.key, result):
+                if not hand.is_armed(name):
+                    raise Failed(hand.key, f"it is not waiting to be confirmed: {hand.fate()}")
+        for hand in hands if not result.stuck else ():
+            with _noting(hand.key, result):
+                hand.disarm()
+                hand.keep()
+                doing.tell(f"  {' '.join(hand.key)}: kept")
+    return result
 
-    return _each(compiled, name, doing, local, keep)
+
+AnyHand = NodeHand | SwitchHand
 
 
-def _each(
-    compiled: Compiled,
-    name: str,
-    doing: Doing,
-    local: Collection[str],
-    act: Callable[[NodeHand | SwitchHand], None],
-) -> Result:
-    """Do something on every device that has a record of a run: nodes first."""
-    result, run, met = Result(), new_run(), 0
+@contextmanager
+def _resumed(
+    compiled: Compiled, name: str, doing: Doing, local: Collection[str]
+) -> Iterator[tuple[Result, list[AnyHand]]]:
+    """The hands of all devices that have a record of a run, nodes first; and what comes of it."""
+    result, run = Result(), new_run()
     network = compiled.compilation.network
-    managed = {one.name for one in network.switches if one.managed_globals}
     ways = reach(compiled.compilation, local=local, intended=intentions(network))
     with _stream(doing.record) as stream:
         journal = doing.journal(run.name, stream, doing.secrets)
-        for device in ways.devices:
-            hand = _resuming(device, journal, managed)
-            try:
+        hands = [_resuming(one, journal, _managed(network)) for one in ways.devices]
+        met: list[AnyHand] = []
+
+        def take(hand: AnyHand) -> None:
+            with _noting(hand.key, result):
                 if hand.resume(name, run):
-                    met += 1
-                    act(hand)
-            except (Trouble, Failed) as bad:
-                by_hand = bad.by_hand if isinstance(bad, Failed) else ()
-                result.stuck[hand.key] = (said(bad), by_hand)
-            finally:
-                hand.close()
-    result.done = met > 0 and not result.stuck
+                    met.append(hand)
+
+        try:
+            with ThreadPoolExecutor(max_workers=doing.parallel) as pool:
+                for one in [pool.submit(take, hand) for hand in hands]:
+                    one.result()
+            yield result, [one for one in hands if one in met]
+        finally:
+            for hand in hands:
+                with suppress(Trouble):
+                    hand.close()
+    result.done = bool(met) and not result.stuck
     result.why = "" if met or result.stuck else f"no device has a record of run {name}"
-    return result
+
+
+@contextmanager
+def _noting(key: Key, result: Result) -> Iterator[None]:
+    """What a device does not do is said in the end; the others go on."""
+    try:
+        yield
+    except (Trouble, Failed) as bad:
+        by_hand = bad.by_hand if isinstance(bad, Failed) else ()
+        result.stuck[key] = (said(bad), by_hand)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
@@ -17,6 +19,9 @@ from ferrule.commands.plan import load
 from ferrule.compiler import checks, planview, views
 from ferrule.compiler.errors import listed, printable
 from ferrule.compiler.plan import Impact
+
+INTERRUPTED = 130
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main(
@@ -57,7 +62,9 @@ def main(
         talk.aloud(f"refused: {why}")
     if refused:
         _end(f"nothing was done · {planview.summary(this.plan)}", 1)
-    if not this.plan.changes:
+    for (kind, name), run in apply.unfinished(this).items():
+        talk.aloud(f"{kind} {name}: what run {printable(run)} left open is finished")
+    if not this.plan.changes and not apply.unfinished(this):
         _end(planview.summary(this.plan), 0)
     if not wanted.live:
         _warn(this)
@@ -113,14 +120,15 @@ def _agreed(this: apply.Planned) -> bool:
 
 def _report(this: apply.Planned, doing: apply.Doing) -> NoReturn:
     run = apply.new_run()
-    with _stoppable():
+    with _stoppable(doing.stop):
         result = apply.carry_out(this, run, doing)
     for line in checks.table(result.table):
         click.echo(line)
     _stuck(result)
     if not result.done:
         state = "stuck in between, see above" if result.stuck else "everything is as it was"
-        _end(f"run {run.name} failed: {result.why} · {state}", 1)
+        code = INTERRUPTED if result.interrupted else 1
+        _end(f"run {run.name} failed: {result.why} · {state}", code)
     if doing.settings.confirm_s:
         talk.aloud(f"keep it with: ferrule apply --confirm-now {run.name} PATH...")
         _end(f"run {run.name} done, and goes back in {doing.settings.confirm_s} s", 0)
@@ -153,18 +161,24 @@ def _earlier(
     _end(f"run {name}: {result.why or 'see above'}", 1)
 
 
-class _stoppable:  # noqa: N801  # reads as the statement it is
-    """SIGTERM is a Ctrl-C: everything is put back."""
+@contextmanager
+def _stoppable(stop: threading.Event) -> Iterator[None]:
+    """Ctrl-C, SIGTERM and the end of the terminal: everything is put back, once and in peace."""
 
-    def __enter__(self) -> None:
-        self._before = signal.signal(signal.SIGTERM, self._stop)
+    def told(_number: int, _frame: FrameType | None) -> None:
+        if not stop.is_set():
+            talk.aloud("stopping: what devices are at ends first, then everything is put back")
+        stop.set()
 
-    def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGTERM, self._before)
-
-    @staticmethod
-    def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise KeyboardInterrupt
+    before = {one: signal.getsignal(one) for one in SIGNALS}
+    for one, handler in before.items():
+        if handler is not signal.SIG_IGN:  # as under nohup
+            signal.signal(one, told)
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def _end(summary: str, code: int) -> NoReturn:

@@ -31,6 +31,7 @@ class Observed:
     warnings: tuple[str, ...] = ()
     addresses: frozenset[Address] = frozenset()
     bgpd: str = field(default="", repr=False)
+    open_run: str = ""
 
     def established(self, vrf: str, neighbor: str) -> bool | None:
         """Whether a session is up; None where that is not known."""

@@ -118,9 +118,9 @@ def as_before(world: World, device: str, fault: str, load: int) -> None:
     was = world.state(before)
     trap = Trap(device, load, lambda: FAULTS[device, fault](world))
     _, result = world.apply(after, trap)
-    assert trap.fell
+    assert trap.fell, result
     assert not result.done
-    assert result.stuck == {}
+    assert result.stuck == {}, result
     now = world.state(before)
     assert now == was
     assert not now.changes
@@ -130,7 +130,7 @@ def test_a_writer_beside_us_is_no_failure(world: World) -> None:
     before, after = world.spec(), world.spec(*HITLESS)
     trap = Trap("tor-a", 1, lambda: config("foreign", FOREIGN)(world))
     _, result = world.apply(after, trap)
-    assert trap.fell
+    assert trap.fell, result
     assert result.done, result.why
     rows = world.fabric.switches["tor-a"].rows()
     assert rows["BGP_PEER_GROUP"]["default|OTHERS"] == {"asn": "65099"}

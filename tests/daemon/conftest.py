@@ -57,7 +57,7 @@ def _interrupted_when_cancelled() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
     """A control plane that knows our kinds, and users who may do nothing."""
-    plane = start(tmp_path_factory.mktemp("kube"), users=("reader", "partial", "nobody"))
+    plane = start(tmp_path_factory.mktemp("kube"), users=("planner", "reader", "partial", "nobody"))
     try:
         with_our_kinds(plane)
         yield plane

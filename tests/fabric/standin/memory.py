@@ -1,92 +1,17 @@
-"""What frrcfgd thinks of a row: its fields, what happened to each, and the lines that follow."""
+"""What frrcfgd remembers: of every row what FRR took of it, and who belongs to whom.
+
+Filled from CONFIG_DB when it starts, because that is what the boot template has loaded.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_network
-from typing import Literal
+from ipaddress import ip_address, ip_network
 
-from fabric.standin.configdb import Value
-from fabric.standin.settings import Setting
+from fabric.standin.configdb import Tables, Value
+from fabric.standin.lines import CHANGES, Event, Op
 
-Op = Literal["none", "add", "update", "delete"]
-CHANGES: tuple[Op, ...] = ("add", "update")
-
-
-@dataclass
-class Field:
-    """A value, what happened to it, and whether FRR has taken it."""
-
-    value: Value
-    op: Op
-    taken: bool = False
-
-    @property
-    def text(self) -> str:
-        return self.value if isinstance(self.value, str) else " ".join(self.value)
-
-
-Fields = dict[str, Field]
-
-
-def compared(known: Mapping[str, Value], fields: Mapping[str, Value]) -> Fields:
-    """A row as it is, against what is remembered of it."""
-    found: Fields = {}
-    for name, value in fields.items():
-        if name not in known:
-            found[name] = Field(value, "add")
-        else:
-            found[name] = Field(value, "none" if known[name] == value else "update")
-    for name in known.keys() - fields.keys():
-        found[name] = Field(known[name], "delete")
-    return found
-
-
-def pair_up(fields: Fields, pair: Sequence[str]) -> None:
-    """Fields that only count together: what happened to one happened to all, or there is none."""
-    if all(name in fields for name in pair):
-        order: Sequence[Op] = ("delete", "add", "update", "none")
-        first = min((fields[name].op for name in pair), key=order.index)
-        for name in pair:
-            fields[name].op = first
-    else:
-        for name in pair:
-            fields.pop(name, None)
-
-
-def lines(setting: Setting, fields: Fields, key: Mapping[str, str]) -> list[str]:
-    """What the changes of a row mean for one setting, in the order said."""
-    if any(name not in fields for name in setting.needed):
-        return []
-    order = [name for name in (*setting.needed, *setting.optional) if name in fields]
-    gone = [name for name in order if fields[name].op == "delete"]
-    same = [name for name in order if fields[name].op == "none"]
-    new = [name for name in order if fields[name].op in CHANGES]
-    said: list[str] = []
-    if gone:
-        whole = not same or order.index(gone[0]) < order.index(same[0])
-        held = gone + same if whole else same
-        said += _said(setting, fields, held, key, ends=whole)
-    if new and all(name in new + same for name in setting.needed):
-        said += _said(setting, fields, new + same, key, ends=False)
-    return said
-
-
-def _said(
-    setting: Setting, fields: Fields, names: Sequence[str], key: Mapping[str, str], *, ends: bool
-) -> Iterator[str]:
-    values = {name: fields[name].text for name in names}
-    line = setting.text({**values, **key})
-    if setting.fresh and not ends:
-        yield f"no {line}"
-    yield line if _enabled(setting, values, ends=ends) else f"no {line}"
-
-
-def _enabled(setting: Setting, values: Mapping[str, str], *, ends: bool) -> bool:
-    if ends and not setting.keeps:
-        return setting.default
-    return setting.flag is None or values[setting.flag] == setting.says[0]
+FAMILIES = ("ipv4_unicast", "ipv6_unicast")
 
 
 @dataclass(frozen=True)
@@ -107,8 +32,88 @@ class Entry:
         most = "" if least and high == network.max_prefixlen else f" le {high}"
         return cls(str(network), least + most)
 
+    def rule(self, number: str, action: str) -> str:
+        """The entry as FRR writes it after the list's name."""
+        return f"{number}{action} {self.prefix}{self.span}"
+
 
 def prefix_key(name: str) -> tuple[str, str, Entry]:
     """Set, number (with `seq`, or empty) and entry of a PREFIX row."""
     owner, *number, prefix, lengths = name.split("|")
     return owner, f"seq {number[0]} " if number else "", Entry.of(prefix, lengths)
+
+
+def is_address(text: str) -> bool:
+    """Whether a neighbor is one by its address, not by an interface."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+class Memory:
+    """`rows` by table and name; groups and neighbors are known as `VRF|name`."""
+
+    def __init__(self, tables: Tables) -> None:
+        def fields(table: str, field: str) -> dict[str, str]:
+            rows = tables.get(table, {})
+            return {name: str(row[field]) for name, row in rows.items() if field in row}
+
+        self.rows: dict[tuple[str, str], dict[str, Value]] = {
+            (table, name): dict(row) for table, rows in tables.items() for name, row in rows.items()
+        }
+        self.asns = fields("BGP_GLOBALS", "local_asn")
+        self.operations = fields("ROUTE_MAP", "route_operation")
+        self.modes = fields("PREFIX_SET", "mode")
+        self.groups = set(tables.get("BGP_PEER_GROUP", {}))
+        neighbors = tables.get("BGP_NEIGHBOR", {})
+        self.interfaces = {one for one in neighbors if not is_address(one.partition("|")[2])}
+        self._members: dict[str, set[str]] = {}
+        for name, group in fields("BGP_NEIGHBOR", "peer_group_name").items():
+            self.join(name, f"{name.partition('|')[0]}|{group}", "add")
+        self.entries: dict[tuple[str, Entry], str] = {}
+        for name, row in tables.get("PREFIX", {}).items():
+            owner, number, entry = prefix_key(name)
+            action = str(row.get("action", "permit"))
+            self.entries.setdefault((owner, entry), entry.rule(number, action))
+
+    def take(self, event: Event) -> None:
+        """What FRR took of a row, and no more."""
+        row = self.rows.setdefault((event.table, event.name), {})
+        for name, field in event.fields.items():
+            if field.taken and field.op in CHANGES:
+                row[name] = field.value
+            elif field.taken and field.op == "delete":
+                row.pop(name, None)
+        if not row:
+            del self.rows[event.table, event.name]
+
+    def instance(self, vrf: str) -> str | None:
+        """The line that leads into the BGP instance of a VRF."""
+        asn: Value | None = self.asns.get(vrf)
+        if asn is None and vrf == "default":
+            asn = self.rows.get(("DEVICE_METADATA", "localhost"), {}).get("bgp_asn")
+        return f"router bgp {asn} vrf {vrf}" if isinstance(asn, str) else None
+
+    def join(self, neighbor: str, group: str, op: Op) -> None:
+        """A neighbor comes into a group, or leaves it."""
+        members = self._members.setdefault(group, set())
+        (members.add if op == "add" else members.discard)(neighbor)
+
+    def drop(self, neighbor: str) -> None:
+        """FRR has it no more."""
+        self.interfaces.discard(neighbor)
+        for members in self._members.values():
+            members.discard(neighbor)
+        self.rows.pop(("BGP_NEIGHBOR", neighbor), None)
+        for family in FAMILIES:
+            self.rows.pop(("BGP_NEIGHBOR_AF", f"{neighbor}|{family}"), None)
+
+    def drop_members(self, group: str) -> None:
+        for name in self._members.pop(group, set()):
+            self.drop(name)
+
+    def drop_set(self, name: str) -> None:
+        self.modes.pop(name, None)
+        self.entries = {one: rule for one, rule in self.entries.items() if one[0] != name}

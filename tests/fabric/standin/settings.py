@@ -18,7 +18,8 @@ _PART = re.compile(r"\{(=?)([\w-]+)(\??)([^}]*)\}")
 class Setting:
     """A line and the fields it is made of.
 
-    `{field}` is needed, `{field?}` is not, `{field?word}` is a boolean that puts in the word,
+    `{field}` is needed, `{field?}` is not, `{field?word}` is a boolean that puts in the word
+    (`{field?word|other}` one or the other),
     `{field?restart %}` its value after a word; `{=peer}` comes from the row's key. `flag` is a
     boolean that is the line or its `no`, `default` what holds when that field goes, `says` how
     true and false are called.
@@ -31,6 +32,10 @@ class Setting:
     keeps: bool = False  # its end is answered with what it said
     fresh: bool = False  # the old line is taken back first
     only: tuple[str, ...] = ()  # daemons, where not all of the table's
+    end: str = ""  # how it goes, where that is not its line after a `no`
+    when: str = ""  # only where this field is there
+    chained: bool = False  # an optional field counts only after all before it
+    instead: Setting | None = None  # where the fields of this one are not there, or say nothing
 
     @cached_property
     def needed(self) -> tuple[str, ...]:
@@ -41,6 +46,11 @@ class Setting:
     def optional(self) -> tuple[str, ...]:
         return tuple(one[2] for one in _PART.finditer(self.line) if one[3])
 
+    @property
+    def forms(self) -> tuple[Setting, ...]:
+        """The setting and what may stand for it."""
+        return (self,) if self.instead is None else (self, *self.instead.forms)
+
     def text(self, values: Mapping[str, str]) -> str:
         """The line with these values, without `no`."""
 
@@ -50,7 +60,8 @@ class Setting:
                 return value
             if "%" in word:
                 return word.replace("%", value) if value else ""
-            return word if value == "true" else ""
+            yes, _, no = word.partition("|")
+            return {"true": yes, "false": no}.get(value, "")
 
         return " ".join(_PART.sub(spelled, self.line).split())
 
@@ -66,7 +77,7 @@ def _values(lines: Mapping[str, str]) -> tuple[Setting, ...]:
 GLOBALS = (
     *_values({"router_id": "bgp router-id"}),
     Setting(
-        "bgp bestpath as-path multipath-relax {as_path_mp_as_set?as-set}",
+        "bgp bestpath as-path multipath-relax {as_path_mp_as_set?as-set|no-as-set}",
         flag="load_balance_mp_relax",
     ),
     *_flags(
@@ -110,16 +121,19 @@ GLOBALS_AF = (
         "maximum-paths ibgp {max_ibgp_paths} {ibgp_equal_cluster_length?equal-cluster-length}",
         fresh=True,
     ),
-    *_values({"import_vrf": "import vrf"}),
     *_flags({"advertise-all-vni": "advertise-all-vni"}),
+    *_values({"import_vrf": "import vrf"}),
 )
 
 _REMOTE_AND_LOCAL = (
-    Setting("neighbor {=peer} remote-as {asn}"),
-    Setting("neighbor {=peer} remote-as {peer_type}"),
+    Setting(
+        "neighbor {=peer} remote-as {asn}",
+        instead=Setting("neighbor {=peer} remote-as {peer_type}"),
+    ),
     Setting(
         "neighbor {=peer} local-as {local_asn} {local_as_no_prepend?no-prepend}"
-        " {local_as_replace_as?replace-as}"
+        " {local_as_replace_as?replace-as}",
+        chained=True,
     ),
 )
 _SESSION = (
@@ -155,15 +169,22 @@ NEIGHBOR = (
     *_SESSION,
 )
 
+_LIMIT = "neighbor {=peer} maximum-prefix {max_prefix_limit} {max_prefix_warning_threshold?}"
 NEIGHBOR_AF = (
     Setting("neighbor {=peer} allowas-in {allow_as_count?}", flag="allow_as_in"),
     Setting("neighbor {=peer} activate", flag="admin_status", says=("up", "down")),
     Setting(
         "neighbor {=peer} default-originate {default_rmap?route-map %}", flag="send_default_route"
     ),
+    Setting("neighbor {=peer} default-originate route-map {default_rmap}"),
     Setting(
-        "neighbor {=peer} maximum-prefix {max_prefix_limit} {max_prefix_warning_threshold?}"
-        " {max_prefix_warning_only?warning-only} {max_prefix_restart_interval?restart %}"
+        f"{_LIMIT} {{max_prefix_restart_interval?restart %}}",
+        when="max_prefix_restart_interval",
+        instead=Setting(
+            f"{_LIMIT} {{max_prefix_warning_only?warning-only}}",
+            when="max_prefix_warning_only",
+            instead=Setting(_LIMIT),
+        ),
     ),
     Setting("neighbor {=peer} route-map {route_map_in} in"),
     Setting("neighbor {=peer} route-map {route_map_out} out"),
@@ -184,7 +205,7 @@ STATEMENT = (
     Setting("match tag {match_tag}"),
     Setting("match metric {match_med}"),
     Setting("match local-preference {match_local_pref}", only=_BGPD),
-    Setting("call {call_route_map}"),
+    Setting("call {call_route_map}", end="no call"),
     Setting("set local-preference {set_local_pref}", only=_BGPD),
     Setting("set ipv6 next-hop prefer-global", flag="set_ipv6_next_hop_prefer_global", only=_BGPD),
     Setting("set metric {set_med}"),

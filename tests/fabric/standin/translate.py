@@ -7,46 +7,21 @@ but the log what FRR refused, and keeps the fields of a peer group that is gone.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from ipaddress import ip_address
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from fabric.standin.configdb import ConfigDb, Value
+from fabric.standin.configdb import ConfigDb
+from fabric.standin.lines import CHANGES, Event, Field, applies, compared, lines, pair_up, take
 from fabric.standin.log import log_error
-from fabric.standin.memory import CHANGES, Field, Fields, compared, lines, pair_up, prefix_key
+from fabric.standin.memory import Memory, is_address, prefix_key
 from fabric.standin.settings import SETTINGS, Setting
 
 BGPD = ("bgpd",)
 EVERYBODY = ("zebra", "bgpd")  # of the daemons that route maps and prefix-lists are told
-FAMILY = {"ipv4_unicast": "ipv4 unicast", "ipv6_unicast": "ipv6 unicast"}
 PAIRS = dict.fromkeys(("BGP_GLOBALS", "BGP_NEIGHBOR", "BGP_PEER_GROUP"), ("keepalive", "holdtime"))
 
+_MEMBERS = {"BGP_GLOBALS_LISTEN_PREFIX": "peer_group", "BGP_NEIGHBOR": "peer_group_name"}
+
 Run = Callable[[Sequence[str], Sequence[str]], bool]
-
-
-@dataclass
-class Event:
-    """A row that may have changed; `gone` when it is not there any more."""
-
-    table: str
-    name: str
-    gone: bool
-    fields: Fields
-
-    @property
-    def first(self) -> str:
-        return self.name.partition("|")[0]
-
-    @property
-    def rest(self) -> str:
-        return self.name.partition("|")[2]
-
-    def take(self, *, gone: bool = False) -> None:
-        """FRR has what the row says, in every field; or it has nothing of it."""
-        for field in self.fields.values():
-            field.taken = True
-            if gone:
-                field.op = "delete"
 
 
 class Translator:
@@ -68,46 +43,12 @@ class Translator:
             "BGP_GLOBALS_LISTEN_PREFIX": self._listen,
         }
         self._queue: deque[Event] = deque()
-        tables = db.read()
-        self._known: dict[tuple[str, str], dict[str, Value]] = {
-            (table, name): dict(row) for table, rows in tables.items() for name, row in rows.items()
-        }
-        self._asn = {
-            vrf: str(row["local_asn"])
-            for vrf, row in tables.get("BGP_GLOBALS", {}).items()
-            if "local_asn" in row
-        }
-        self._groups = set(tables.get("BGP_PEER_GROUP", {}))
-        self._interfaces = {
-            name
-            for name in tables.get("BGP_NEIGHBOR", {})
-            if not _is_address(name.partition("|")[2])
-        }
-        self._members: dict[str, set[str]] = {}
-        for name, row in tables.get("BGP_NEIGHBOR", {}).items():
-            if "peer_group_name" in row:
-                group = f"{name.partition('|')[0]}|{row['peer_group_name']}"
-                self._members.setdefault(group, set()).add(name)
-        self._operations = {
-            name: str(row["route_operation"])
-            for name, row in tables.get("ROUTE_MAP", {}).items()
-            if "route_operation" in row
-        }
-        self._modes = {
-            name: str(row["mode"])
-            for name, row in tables.get("PREFIX_SET", {}).items()
-            if "mode" in row
-        }
-        self._entries: dict[tuple[str, object], str] = {}
-        for name, row in tables.get("PREFIX", {}).items():
-            owner, number, entry = prefix_key(name)
-            action = str(row.get("action", "permit"))
-            self._entries.setdefault((owner, entry), f"{number}{action} {entry.prefix}{entry.span}")
+        self._memory = Memory(db.read())
 
     def changed(self, table: str, name: str) -> None:
         """Act on a row as it is now."""
         row = self._db.row(table, name)
-        known = self._known.get((table, name), {})
+        known = self._memory.rows.get((table, name), {})
         fields = compared(known, row or {})
         if table in PAIRS:
             pair_up(fields, PAIRS[table])
@@ -117,8 +58,9 @@ class Translator:
     def replay(self) -> None:
         """Say everything again, as frrcfgd does once the boot template is loaded."""
         for table in self._handlers:
-            self._again(table, lambda *_: True)
-        self._work()
+            for event in self._rows(table):
+                self._queue.append(event)
+                self._work()
 
     def _work(self) -> None:
         done = []
@@ -128,24 +70,13 @@ class Translator:
                 done.append(event)
                 handle(event)
         for event in done:
-            self._remember(event)
+            self._memory.take(event)
 
-    def _remember(self, event: Event) -> None:
-        known = self._known.setdefault((event.table, event.name), {})
-        for name, field in event.fields.items():
-            if field.taken and field.op in CHANGES:
-                known[name] = field.value
-            elif field.taken and field.op == "delete":
-                known.pop(name, None)
-        if not known:
-            del self._known[event.table, event.name]
-
-    def _again(self, table: str, wanted: Callable[[str, Mapping[str, Value]], bool]) -> None:
-        """Rows that FRR can only take now."""
+    def _rows(self, table: str) -> Iterator[Event]:
+        """All rows of a table, each as if it came just now."""
         for name, row in self._db.read().get(table, {}).items():
-            if wanted(name, row):
-                fields = {key: Field(value, "add") for key, value in row.items()}
-                self._queue.append(Event(table, name, gone=False, fields=fields))
+            fields = {key: Field(value, "add") for key, value in row.items()}
+            yield Event(table, name, gone=False, fields=fields)
 
     # Lines.
 
@@ -162,13 +93,13 @@ class Translator:
         """Say all that the fields mean; False when FRR took nothing of it."""
         tried = taken = 0
         for setting in SETTINGS[event.table]:
-            if any(name not in event.fields for name in setting.needed):
+            if not applies(setting, event.fields):
                 continue
             said = lines(setting, event.fields, key)
             tried += bool(said)
             if self._all(setting, within, said, daemons):
                 taken += bool(said)
-                _take(setting, event.fields)
+                take(setting, event.fields)
         return not tried or bool(taken)
 
     def _all(
@@ -179,13 +110,6 @@ class Translator:
                 log_error("bgp#frrcfgd", f"failed running FRR command: {line}")
                 return False
         return True
-
-    def _instance(self, vrf: str) -> str | None:
-        asn = self._asn.get(vrf)
-        if asn is None and vrf == "default":
-            value = self._known.get(("DEVICE_METADATA", "localhost"), {}).get("bgp_asn")
-            asn = value if isinstance(value, str) else None
-        return None if asn is None else f"router bgp {asn} vrf {vrf}"
 
     # Tables.
 
@@ -199,56 +123,56 @@ class Translator:
         if asn and asn.op == "add":
             within = [f"router bgp {asn.text} vrf {vrf}"]
             if self._say(within, "no bgp default ipv4-unicast", BGPD):
-                self._asn[vrf] = asn.text
+                self._memory.asns[vrf] = asn.text
                 asn.taken = True
         elif asn:
             asn.taken = True
-        if instance := self._instance(vrf):
+        if instance := self._memory.instance(vrf):
             self._apply(event, [instance])
 
     def _end_instance(self, event: Event) -> None:
         suffix = "" if event.name == "default" else f" vrf {event.name}"
-        asn = self._asn.get(event.name)
+        asn = self._memory.asns.get(event.name)
         if asn and self._say([], f"no router bgp {asn}{suffix}", BGPD):
-            del self._asn[event.name]
+            del self._memory.asns[event.name]
             event.take(gone=True)
 
     def _globals_family(self, event: Event) -> None:
-        if instance := self._instance(event.first):
+        if instance := self._memory.instance(event.first):
             self._apply(event, [instance, f"address-family {_family(event.rest)}"])
 
     def _listen(self, event: Event) -> None:
-        if instance := self._instance(event.first):
+        if instance := self._memory.instance(event.first):
             self._apply(event, [instance], range=event.rest)
 
     def _group(self, event: Event) -> None:
-        instance = self._instance(event.first)
+        instance = self._memory.instance(event.first)
         if instance is None:
             return
         if event.gone:
-            self._forget_members(event.name)
+            self._memory.drop_members(event.name)
             self._end_neighbor(event, instance)
-            self._groups.discard(event.name)
+            self._memory.groups.discard(event.name)
             return
-        if event.name not in self._groups:
+        if event.name not in self._memory.groups:
             if not self._say([instance], f"neighbor {event.rest} peer-group", BGPD):
                 return
-            self._groups.add(event.name)
+            self._memory.groups.add(event.name)
         self._session(event, instance, ("asn",))
 
     def _neighbor(self, event: Event) -> None:
-        instance = self._instance(event.first) if event.rest else None
+        instance = self._memory.instance(event.first) if event.rest else None
         if instance is None:
             return
         if event.gone:
             self._end_neighbor(event, instance)
-            self._drop(event.name)
+            self._memory.drop(event.name)
             return
-        if not _is_address(event.rest) and event.name not in self._interfaces:
+        if not is_address(event.rest) and event.name not in self._memory.interfaces:
             if not self._say([instance], f"neighbor {event.rest} interface", BGPD):
                 return
-            self._interfaces.add(event.name)
-        own = ("asn", "peer_group_name") if _is_address(event.rest) else ("peer_group_name",)
+            self._memory.interfaces.add(event.name)
+        own = ("asn", "peer_group_name") if is_address(event.rest) else ("peer_group_name",)
         self._session(event, instance, own)
 
     def _session(self, event: Event, instance: str, makers: Sequence[str]) -> None:
@@ -258,44 +182,31 @@ class Translator:
         group = event.fields.get("peer_group_name")
         if group and group.op in ("add", "delete"):
             name = f"{event.first}|{group.text}"
-            if name not in self._groups:
+            if name not in self._memory.groups:
                 return
-            members = self._members.setdefault(name, set())
-            (members.add if group.op == "add" else members.discard)(event.name)
-        made = next(
-            (
-                f.op
-                for name in makers
-                if (f := event.fields.get(name)) and f.op in ("add", "delete")
-            ),
-            None,
-        )
+            self._memory.join(event.name, name, group.op)
+        ops = [event.fields[name].op for name in makers if name in event.fields]
+        made = next((op for op in ops if op in ("add", "delete")), None)
         if made == "add":
-            self._follow(event)
+            self._queue += self._waiting(event)
         elif made == "delete" and event.table == "BGP_PEER_GROUP":
-            self._forget_members(event.name)
-        elif made == "delete" and _is_address(event.rest):
-            self._drop(event.name)
+            self._memory.drop_members(event.name)
+        elif made == "delete" and is_address(event.rest):
+            self._memory.drop(event.name)
             for field in event.fields.values():
                 field.op, field.taken = "none", True
 
-    def _follow(self, event: Event) -> None:
+    def _waiting(self, event: Event) -> Iterator[Event]:
         """Rows that wait for a group or a neighbor to be one."""
-        if event.table == "BGP_PEER_GROUP":
-            mine = f"{event.first}|"
-            for table, field in (
-                ("BGP_GLOBALS_LISTEN_PREFIX", "peer_group"),
-                ("BGP_NEIGHBOR", "peer_group_name"),
-            ):
-                self._again(
-                    table,
-                    lambda name, row, field=field: (
-                        name.startswith(mine)  # type: ignore[misc]
-                        and row.get(field) == event.rest
-                    ),
-                )
-        else:
-            self._again("BGP_NEIGHBOR_AF", lambda name, _: name.startswith(f"{event.name}|"))
+        if event.table == "BGP_NEIGHBOR":
+            rows = self._rows("BGP_NEIGHBOR_AF")
+            yield from (one for one in rows if one.name.startswith(f"{event.name}|"))
+            return
+        for table, field in _MEMBERS.items():
+            for one in self._rows(table):
+                group = one.fields.get(field)
+                if group and f"{one.first}|{group.text}" == event.name:
+                    yield one
 
     def _end_neighbor(self, event: Event, instance: str) -> None:
         """Of a group what is remembered stays: frrcfgd looks for it in the neighbors' table."""
@@ -304,88 +215,61 @@ class Translator:
         for field in event.fields.values():
             field.op, field.taken = "none", True
 
-    def _drop(self, name: str) -> None:
-        """Forget a neighbor that FRR has no more."""
-        self._interfaces.discard(name)
-        for members in self._members.values():
-            members.discard(name)
-        self._known.pop(("BGP_NEIGHBOR", name), None)
-        for family in FAMILY:
-            self._known.pop(("BGP_NEIGHBOR_AF", f"{name}|{family}"), None)
-
-    def _forget_members(self, group: str) -> None:
-        for name in self._members.pop(group, set()):
-            self._drop(name)
-
     def _neighbor_family(self, event: Event) -> None:
         peer, _, family = event.rest.partition("|")
-        if instance := self._instance(event.first):
+        if instance := self._memory.instance(event.first):
             self._apply(event, [instance, f"address-family {_family(family)}"], peer=peer)
 
     def _prefix_set(self, event: Event) -> None:
         if event.gone:
-            self._modes.pop(event.name, None)
-        elif event.name in self._modes or "mode" not in event.fields:
+            self._memory.drop_set(event.name)
+        elif event.name in self._memory.modes or "mode" not in event.fields:
             return
         else:
-            self._modes[event.name] = event.fields["mode"].text
+            self._memory.modes[event.name] = event.fields["mode"].text
         event.take()
 
     def _prefix(self, event: Event) -> None:
         owner, number, entry = prefix_key(event.name)
         action = event.fields.get("action")
-        if owner not in self._modes or action is None or action.op == "none":
+        if owner not in self._memory.modes or action is None or action.op == "none":
             return
-        word = "ip" if self._modes[owner].lower() == "ipv4" else "ipv6"
+        word = "ip" if self._memory.modes[owner].lower() == "ipv4" else "ipv6"
         if action.op in ("delete", "update"):
-            old = self._entries.get((owner, entry))
+            old = self._memory.entries.get((owner, entry))
             if old is None or not self._say([], f"no {word} prefix-list {owner} {old}", EVERYBODY):
                 return
-            del self._entries[owner, entry]
+            del self._memory.entries[owner, entry]
         if action.op in CHANGES:
-            new = f"{number}{action.text.lower()} {entry.prefix}{entry.span}"
+            new = entry.rule(number, action.text.lower())
             if not self._say([], f"{word} prefix-list {owner} {new}", EVERYBODY):
                 return
-            self._entries.setdefault((owner, entry), new)
+            self._memory.entries.setdefault((owner, entry), new)
         event.take()
 
     def _statement(self, event: Event) -> None:
         name, number = event.first, event.rest
         operation = event.fields.get("route_operation")
         if event.gone or (operation and operation.op == "delete"):
-            said = self._operations.get(event.name)
+            said = self._memory.operations.get(event.name)
             if said and self._say([], f"no route-map {name} {said} {number}", EVERYBODY):
-                del self._operations[event.name]
+                del self._memory.operations[event.name]
                 event.take(gone=True)
             return
         if operation and operation.op in CHANGES:
             if not self._say([], f"route-map {name} {operation.text} {number}", EVERYBODY):
                 return
-            self._operations[event.name] = operation.text
+            self._memory.operations[event.name] = operation.text
             for field in event.fields.values():
                 field.op = "update" if field.op == "none" else field.op
             operation.taken = True
-        if said := self._operations.get(event.name):
+        if said := self._memory.operations.get(event.name):
             matched = event.fields.get("match_prefix_set")
-            mode = self._modes.get(matched.text, "") if matched else ""
+            mode = self._memory.modes.get(matched.text, "") if matched else ""
             family = "ip" if mode.lower() == "ipv4" else "ipv6"
             within = [f"route-map {name} {said} {number}"]
             self._apply(event, within, EVERYBODY, family=family)
 
 
-def _take(setting: Setting, fields: Fields) -> None:
-    for name in (*setting.needed, *setting.optional):
-        if name in fields:
-            fields[name].taken = True
-
-
 def _family(afi_safi: str) -> str:
     return afi_safi.lower().replace("_", " ")
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -1,7 +1,18 @@
 """The devices of one spec, cabled, reachable and empty, and a workstation that runs ferrule.
 
-with Fabric("fabric", node="8", switch="10") as fabric:
-    done = fabric.ferrule("plan", *fabric.paths)
+    with Fabric("fabric", node="8", switch="10") as fabric:
+        assert fabric.ferrule("plan", *fabric.paths).returncode == 0
+        fabric.boot()
+        fabric.wait_established()
+        switch, node = fabric.switches["tor-a"], fabric.nodes["node-1"]
+        with switch.fault("config", "die", 3), node.slow(60):
+            done = fabric.ferrule("apply", "--yes", *fabric.paths)
+        switch.wait_settled()
+        print(switch.rows(), switch.frr.running_config(daemon="bgpd"), node.frr.running_config())
+        with fabric.inside():  # for code that is called, not run
+            socket.create_connection((node.addresses[0], 22))
+
+How devices can fail is said in `device.py`, and by each program of theirs in its first lines.
 """
 
 from __future__ import annotations
@@ -23,7 +34,7 @@ from fabric.cables import WORKSTATION, Links, cables, hosts
 from fabric.device import FabricDevice
 from fabric.machine import CHECKOUT, Done
 from fabric.need import require_programs
-from fabric.switch import FabricSwitch, Rows
+from fabric.switch import FabricSwitch, Rows, merged
 from fabric.workstation import Workstation
 from ferrule.compiler import views
 from ferrule.compiler.pipeline import Compilation, compile_network, read_inputs
@@ -38,20 +49,20 @@ EXAMPLES = CHECKOUT / "examples"
 class Fabric:
     """Use it in a `with` block: `paths` are then the spec with the way to every device added.
 
-    `spec` is the name of an example or a path. Devices start empty; `boot` loads what was
-    compiled. `rows` is what a switch has in CONFIG_DB of others, by its name.
+    `spec` is the name of an example, a path or the documents themselves; `node` and `switch` are
+    the FRR of each kind, by its major version. Devices start empty; `boot` loads what was compiled.
+    `rows` is what a switch has in CONFIG_DB of others, by its name.
     """
 
     def __init__(
         self,
-        spec: str | Path,
+        spec: str | Path | Sequence[Data],
         *,
         node: str = "8",
         switch: str = "10",
         rows: Mapping[str, Rows] | None = None,
     ) -> None:
-        path = EXAMPLES / spec
-        self.documents = read(path)
+        self.documents = read(EXAMPLES / spec) if isinstance(spec, str | Path) else list(spec)
         self.compilation = compiled(self.documents)
         self._flavours: Mapping[str, Flavour] = require_flavours()
         require_programs()
@@ -103,11 +114,13 @@ class Fabric:
         for declared in self.compilation.inputs.spec.switches:
             its = links[declared.name]
             made = self.lab.device(declared.name, self._switch, its)
+            vrfs = {one.vrf for one in declared.spec.addresses} - {"default"}
+            rows: Rows = {"VRF": {vrf: {} for vrf in vrfs}} if vrfs else {}
             self.switches[declared.name] = FabricSwitch(
                 made,
                 self.workstation,
                 *hosts(its),
-                rows=self._rows.get(declared.name, {}),
+                rows=merged(rows, self._rows.get(declared.name, {})),
                 links=its,
             )
         for node in self.compilation.inputs.nodes:

@@ -29,6 +29,7 @@ from ferrule.compiler.errors import (
 from ferrule.compiler.lint.bfd import bfd
 from ferrule.compiler.lint.bgpcfgd import read_default
 from ferrule.compiler.lint.device import Device
+from ferrule.compiler.lint.doors import Doors
 from ferrule.compiler.lint.families import Finding, closed
 from ferrule.compiler.lint.identify import identify
 from ferrule.compiler.lint.incoming import Telling, incoming
@@ -104,10 +105,11 @@ def lint(
     device, read_as = read_device(foreign), READ[foreign.form]
     if not device.instances:
         return Report((_no_bgp(device),), read_as)
-    chosen, unclear = identify(device, candidates(compilation), as_)
+    doors = Doors(device)
+    chosen, unclear = identify(doors, candidates(compilation), as_)
     if unclear:
         return Report(tuple(unclear), read_as)
-    found = _merged(_findings(device, chosen, compilation))
+    found = _merged(_findings(doors, chosen, compilation))
     far = tuple(f"{one.kind} {one.name}" for one in chosen)
     return Report(ordered(found), read_as, far, sum(len(one.ends) for one in chosen))
 
@@ -132,11 +134,12 @@ def _no_bgp(device: Device) -> Diagnostic:
 
 
 def _findings(
-    device: Device, chosen: Iterable[Candidate], compilation: Compilation
+    doors: Doors, chosen: Iterable[Candidate], compilation: Compilation
 ) -> Iterator[Finding]:
+    device = doors.device
     meetings: list[Meeting] = []
     for end in (end for one in chosen for end in one.ends):
-        meeting = meet(device, end)
+        meeting = meet(doors, end)
         if meeting is None:
             yield missing(device, end), (f"{end.who} at {listed(end.addresses)}",)
             continue

@@ -37,10 +37,11 @@ def read_default(tables: Tables) -> Foreign:
     device = tables.device
     number = device.text("bgp_asn") if device else ""
     if device and number.isdecimal() and int(number[:10]):
-        peers = list(_peers(tables))
-        for vrf in dict.fromkeys(["default", *(vrf for vrf, _ in peers)]):
-            said += _globals(tables, device, vrf)
-            said += [one for of, each in peers if of == vrf for one in each]
+        peers: dict[str, list[Said]] = {"default": []}
+        for vrf, each in _peers(tables):
+            peers.setdefault(vrf, []).extend(each)
+        for vrf, lines in peers.items():
+            said += [*_globals(tables, device, vrf), *lines]
     return Foreign("default", tuple(said), tables.start, tuple(_notes(tables)))
 
 

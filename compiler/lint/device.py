@@ -102,10 +102,6 @@ class Instance:
         found = self.settings.get(name)
         return found if found and found.value is not None else None
 
-    def range_of(self, address: Address) -> Range | None:
-        """The listen range that an address is in."""
-        return next((one for one in self.ranges if address in one.prefix), None)
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:

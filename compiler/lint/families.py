@@ -31,17 +31,12 @@ def way(meeting: Meeting) -> str:
 
 
 def _off(meeting: Meeting, family: Family) -> Diagnostic | None:
-    ours = meeting.end.place()
-    bare = meeting.get("dont-capability-negotiate")
-    if not meeting.neighbor.is_active(family):
-        message = f"{family} unicast is not active there, and our end carries it"
-        default = meeting.instance.settings.get(f"bgp default {family}-unicast")
-        at = meeting.at(meeting.neighbor.switched(family), default)
-        return error("far-family", message, at, ours)
-    if bare and family != "ipv4":
-        message = f"dont-capability-negotiate leaves it with IPv4, and our end carries {family}"
-        return error("far-family", message, meeting.at(bare), ours)
-    return None
+    if meeting.neighbor.is_active(family):
+        return None
+    message = f"{family} unicast is not active there, and our end carries it"
+    default = meeting.instance.settings.get(f"bgp default {family}-unicast")
+    at = meeting.at(meeting.neighbor.switched(family), default)
+    return error("far-family", message, at, meeting.end.place())
 
 
 def _without_policy(meeting: Meeting, family: Family) -> Diagnostic | None:

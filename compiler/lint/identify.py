@@ -12,6 +12,7 @@ from ipaddress import ip_address
 
 from ferrule.compiler.errors import Diagnostic, error, listed, quoted, suggestion
 from ferrule.compiler.lint.device import Device, Instance
+from ferrule.compiler.lint.doors import Doors
 from ferrule.compiler.lint.ours import Candidate
 from ferrule.compiler.network import Address
 
@@ -19,18 +20,19 @@ HELP = "say which far end it is: --as NAME of a switch or node, or --as ADDRESS"
 
 
 def identify(
-    device: Device, known: Sequence[Candidate], as_: str | None
+    doors: Doors, known: Sequence[Candidate], as_: str | None
 ) -> tuple[list[Candidate], list[Diagnostic]]:
     """The far ends that the file is; none, and why, where that is not clear."""
+    device = doors.device
     if as_ is not None:
         could = _named(known, as_)
     else:
-        could = [one for one in known if any(_evidence(device, one))] or _guessed(device, known)
+        could = [one for one in known if any(_evidence(doors, one))] or _guessed(doors, known)
     if not could:
         return [], [_unknown(device, known, as_)]
     devices = [one for one in could if one.kind != "router"]
-    best = max((_score(device, one) for one in devices), default=())
-    chosen = [one for one in devices if _score(device, one) == best]
+    best = max((_score(doors, one) for one in devices), default=())
+    chosen = [one for one in devices if _score(doors, one) == best]
     if len(chosen) > 1:
         return [], [_ambiguous(device, chosen)]
     for one in could:
@@ -49,14 +51,15 @@ def _named(known: Sequence[Candidate], as_: str) -> list[Candidate]:
     ]
 
 
-def _guessed(device: Device, known: Sequence[Candidate]) -> list[Candidate]:
+def _guessed(doors: Doors, known: Sequence[Candidate]) -> list[Candidate]:
     """Those that have us as neighbors, the ones in the right AS first."""
-    met = [one for one in known if _met(device, one)]
-    return [one for one in met if _is_expected(device, one)] or met
+    met = [one for one in known if _met(doors, one)]
+    return [one for one in met if _is_expected(doors.device, one)] or met
 
 
-def _evidence(device: Device, one: Candidate) -> tuple[bool, bool, bool]:
+def _evidence(doors: Doors, one: Candidate) -> tuple[bool, bool, bool]:
     """How surely it is the device: by name, by router ID, by address."""
+    device = doors.device
     ids = {_setting(each, "bgp router-id") for each in device.instances.values()}
     sources = {
         _address(setting.value or "")
@@ -65,7 +68,7 @@ def _evidence(device: Device, one: Candidate) -> tuple[bool, bool, bool]:
     }
     same_id = one.router_id is not None and str(one.router_id) in ids
     if one.kind == "node":  # a far end may have a node's by mistake, and then it knows the node
-        same_id = same_id and _met(device, one) > 0
+        same_id = same_id and _met(doors, one)
     return (
         one.kind != "router" and device.hostname == one.name,
         same_id,
@@ -78,9 +81,9 @@ def _setting(instance: Instance, name: str) -> str:
     return (found.value or "") if found else ""
 
 
-def _score(device: Device, one: Candidate) -> tuple[object, ...]:
+def _score(doors: Doors, one: Candidate) -> tuple[object, ...]:
     """How well it fits, the surest first."""
-    return (*_evidence(device, one), _is_expected(device, one), _met(device, one) > 0)
+    return (*_evidence(doors, one), _is_expected(doors.device, one), _met(doors, one))
 
 
 def _is_expected(device: Device, one: Candidate) -> bool:
@@ -89,17 +92,9 @@ def _is_expected(device: Device, one: Candidate) -> bool:
     return any(end.asn in asns if end.internal else end.remote_as in asns for end in one.ends)
 
 
-def _met(device: Device, one: Candidate) -> int:
-    """How many of our ends the device has as neighbors, or lets in by a range."""
-    return sum(
-        1
-        for end in one.ends
-        if any(
-            str(address) in instance.neighbors or instance.range_of(address)
-            for instance in device.instances.values()
-            for address in end.addresses
-        )
-    )
+def _met(doors: Doors, one: Candidate) -> bool:
+    """Whether the device has any of our ends as a neighbor, or lets it in by a range."""
+    return any(doors.know(address) for end in one.ends for address in end.addresses)
 
 
 def _share_neighbors(one: Candidate, others: Iterable[Candidate]) -> bool:
@@ -120,6 +115,11 @@ def _unknown(device: Device, known: Sequence[Candidate], as_: str | None) -> Dia
         help = suggestion(as_, names, "far ends")
         message = f"--as {quoted(as_)} is no far end of any session"
         return error("far-unknown", message, device.start.place(), help=help)
+    if not known:
+        message = (
+            "there is no session of ours to compare it with: the input has no Node, or no peer"
+        )
+        return error("far-unknown", message, device.start.place())
     message = (
         "no far end of ours is recognised in it: it has none of their addresses, router IDs or"
         f" names, and none of our ends is a neighbor; far ends: {listed(names)}"

@@ -7,7 +7,7 @@ each set that may be announced later, and others for what nobody of ours ever an
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ferrule.compiler.accept import headroom
@@ -64,9 +64,20 @@ class _Heap:
 
     prefixes: dict[str, None] = field(default_factory=dict)
     who: dict[str, None] = field(default_factory=dict)
+    seen: set[int] = field(default_factory=set)  # lists of prefixes that are in it
 
 
-Tried = Sequence[tuple[_Subject, str]]
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What becomes of one table of routes: for all our ends that have it, through like filters."""
+
+    told: int
+    accepted: int
+    refused: frozenset[object]  # sets that have something refused
+    subjects: Mapping[_Subject, Sequence[str]]  # with the prefixes
+
+
+Subjects = Mapping[_Subject, Sequence[str]]
 
 
 def incoming(
@@ -94,24 +105,26 @@ class _Routes:
     def __init__(self, judge: Judge, sets: tuple[PrefixSet, ...], telling: Telling) -> None:
         self.judge, self.sets, self.telling = judge, sets, telling
         self._heaps: dict[_Subject, _Heap] = defaultdict(_Heap)
-        self._asked: dict[tuple[object, ...], tuple[tuple[Told, Verdict], ...]] = {}
-        self._tried: dict[tuple[object, ...], Tried] = {}
+        self._asked: dict[tuple[object, ...], _Outcome] = {}
+        self._tried: dict[tuple[object, ...], Subjects] = {}
 
     def of(self, meeting: Meeting, family: Family) -> Iterator[Finding]:
         """One session in one family."""
         filters = self.judge.filters(meeting.neighbor, family)
-        verdicts = self._verdicts(meeting, family, filters)
-        for one, verdict in verdicts:
-            if subject := self._subject(meeting, one, verdict):
-                self._add(subject, str(one.prefix), meeting)
-        yield from _limit(meeting, family, verdicts)
-        refused = frozenset(one.set.key for one, verdict in verdicts if verdict.permit is False)
-        key = (filters, id(meeting.end.switch), meeting.end.session.peer, family, refused)
+        outcome = self._outcome(meeting, family, filters)
+        yield from _limit(meeting, family, outcome)
+        end = meeting.end
+        key = (filters, id(end.switch), end.session.peer, family, outcome.refused)
         if key not in self._tried:
-            narrow = self._narrow(meeting, family, filters, refused)
-            self._tried[key] = [*narrow, *self._open(meeting, family, filters)]
-        for subject, prefix in self._tried[key]:
-            self._add(subject, prefix, meeting)
+            narrow = self._narrow(meeting, family, filters, outcome.refused)
+            self._tried[key] = _by_subject([*narrow, *self._open(meeting, family, filters)])
+        for each in (outcome.subjects, self._tried[key]):
+            for subject, prefixes in each.items():
+                heap = self._heaps[subject]
+                heap.who[end.who] = None
+                if id(prefixes) not in heap.seen:
+                    heap.seen.add(id(prefixes))
+                    heap.prefixes.update(dict.fromkeys(prefixes))
 
     def told(self) -> Iterator[Finding]:
         """What was heaped up, one sentence for each subject; what is so now need not be later."""
@@ -137,18 +150,21 @@ class _Routes:
                 message = f"what becomes of {prefixes} is not known: {one.says}"
                 yield warning("far-filter-unknown", message, *one.places), who
 
-    def _add(self, subject: _Subject, prefix: str, meeting: Meeting) -> None:
-        heap = self._heaps[subject]
-        heap.prefixes[prefix] = heap.who[meeting.end.who] = None
-
-    def _verdicts(
-        self, meeting: Meeting, family: Family, filters: Filters
-    ) -> tuple[tuple[Told, Verdict], ...]:
+    def _outcome(self, meeting: Meeting, family: Family, filters: Filters) -> _Outcome:
         each = self.telling.of(meeting.end, family)
         key = (id(each), filters, meeting.address if self.judge.is_personal else None)
         if key not in self._asked:
-            self._asked[key] = tuple(
+            verdicts = [
                 (one, self.judge.judge(filters, self._from(meeting, one.route))) for one in each
+            ]
+            refused = [one.set.key for one, verdict in verdicts if verdict.permit is False]
+            subjects = (
+                (subject, str(one.prefix))
+                for one, verdict in verdicts
+                if (subject := self._subject(meeting, one, verdict))
+            )
+            self._asked[key] = _Outcome(
+                len(each), len(each) - len(refused), frozenset(refused), _by_subject(subjects)
             )
         return self._asked[key]
 
@@ -213,6 +229,13 @@ class _Routes:
                 yield _Subject("far-filter-open", "", by_, ours), spelled(prefix)
 
 
+def _by_subject(each: Iterable[tuple[_Subject, str]]) -> Subjects:
+    found: dict[_Subject, list[str]] = defaultdict(list)
+    for subject, prefix in each:
+        found[subject].append(prefix)
+    return found
+
+
 def _by(verdict: Verdict, meeting: Meeting) -> Spot:
     return verdict.near or verdict.by or meeting.neighbor.spot
 
@@ -247,26 +270,23 @@ def _ends_of(rules: Iterable[tuple[Bits, int, int]]) -> Iterator[Bits]:
         yield version, address, high
 
 
-def _limit(
-    meeting: Meeting, family: Family, verdicts: Sequence[tuple[Told, Verdict]]
-) -> Iterator[Finding]:
+def _limit(meeting: Meeting, family: Family, outcome: _Outcome) -> Iterator[Finding]:
     """`maximum-prefix` counts what is accepted; with `force` FRR 8.4 counts all (measured)."""
     said = meeting.get("maximum-prefix", family)
     limit = said.number if said else None
     if said is None or limit is None:
         return
     words, end = (said.value or "").split(), meeting.end
-    accepted = sum(1 for _, verdict in verdicts if verdict.permit is not False)
     sets = end.sets.get(family, ())
     places = meeting.at(said), sets[0].origin.place() if sets else end.place()
-    who = (f"{end.who}: {accepted}",)
-    if limit < accepted and "warning-only" not in words:
+    who = (f"{end.who}: {outcome.accepted}",)
+    if limit < outcome.accepted and "warning-only" not in words:
         message = f"maximum-prefix {limit} ends the session: our end announces more"
         yield error("far-maximum-prefix", message, *places), who
-    elif limit < accepted or ("force" in words and limit < len(verdicts)):
+    elif limit < outcome.accepted or ("force" in words and limit < outcome.told):
         message = f"maximum-prefix {limit} is less than our end announces"
         yield warning("far-maximum-prefix", message, *places), who
-    elif limit < (may := _may(end, family, accepted)):
+    elif limit < (may := _may(end, family, outcome.accepted)):
         message = f"maximum-prefix {limit} leaves little room to grow in: we would set {may}"
         yield warning("far-maximum-prefix", message, *places), (end.who,)
 

@@ -34,8 +34,6 @@ SESSION = (
     "bfd check-control-plane-failure",
     "bfd strict",
     "bfd",
-    "dont-capability-negotiate",
-    "override-capability",
 )
 FAMILY = (
     "activate",

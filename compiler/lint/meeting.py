@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ferrule.compiler.errors import Place
 from ferrule.compiler.lint.device import Device, Instance, Neighbor, Range, Setting
+from ferrule.compiler.lint.doors import Doors
 from ferrule.compiler.lint.ours import End
 from ferrule.compiler.network import Address, Family
 
@@ -55,20 +56,26 @@ class Meeting:
         return (self.neighbor.group or self.neighbor).name
 
 
-def meet(device: Device, end: End) -> Meeting | None:
+def meet(doors: Doors, end: End) -> Meeting | None:
     """The neighbor that our end comes upon, in the VRF that it should be in, else in any."""
-    return next(_meetings(device, end), None)
+
+    def elsewhere(meeting: Meeting) -> tuple[bool, str]:
+        return meeting.instance.vrf != (end.far_vrf or ""), meeting.instance.vrf
+
+    for kind in (_by_address, _by_range):
+        if found := min(kind(doors, end), key=elsewhere, default=None):
+            return found
+    return None
 
 
-def _meetings(device: Device, end: End) -> Iterator[Meeting]:
-    vrfs = sorted(device.instances, key=lambda vrf: (vrf != (end.far_vrf or ""), vrf))
-    instances = [device.instances[vrf] for vrf in vrfs]
-    for instance in instances:
-        for address in end.addresses:
-            if neighbor := instance.neighbors.get(str(address)):
-                yield Meeting(end, device, instance, neighbor, address)
-    for instance in instances:
-        for address in end.addresses:
-            if range_ := instance.range_of(address):
-                group = instance.groups.get(range_.group) or Neighbor(range_.group, range_.spot)
-                yield Meeting(end, device, instance, group, address, range_)
+def _by_address(doors: Doors, end: End) -> Iterator[Meeting]:
+    for address in end.addresses:
+        for instance, neighbor in doors.neighbors(address):
+            yield Meeting(end, doors.device, instance, neighbor, address)
+
+
+def _by_range(doors: Doors, end: End) -> Iterator[Meeting]:
+    for address in end.addresses:
+        for instance, range_ in doors.ranges(address):
+            group = instance.groups.get(range_.group) or Neighbor(range_.group, range_.spot)
+            yield Meeting(end, doors.device, instance, group, address, range_)

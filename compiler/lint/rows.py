@@ -7,6 +7,7 @@ statement.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -77,14 +78,30 @@ class Row:
         return Said(text, self.at(name) if name else self.spot)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class Tables:
-    """A whole CONFIG_DB."""
+    """A whole CONFIG_DB; every table is gone through once."""
 
     document: Document = field(repr=False)
+    _rows: dict[str, tuple[Row, ...]] = field(default_factory=dict, repr=False)
+    _by_vrf: dict[str, dict[str, list[Row]]] = field(default_factory=dict, repr=False)
 
-    def rows(self, table: str) -> Iterator[Row]:
+    def rows(self, table: str) -> tuple[Row, ...]:
         """The rows of a table, by their keys."""
+        if table not in self._rows:
+            self._rows[table] = tuple(self._read(table))
+        return self._rows[table]
+
+    def in_vrf(self, table: str, vrf: str) -> list[Row]:
+        """Those of one VRF, where that is the first part of the key."""
+        if table not in self._by_vrf:
+            found = self._by_vrf[table] = defaultdict(list)
+            for row in self.rows(table):
+                if len(row.key) > 1:
+                    found[row.key[0]].append(row)
+        return self._by_vrf[table].get(vrf, [])
+
+    def _read(self, table: str) -> Iterator[Row]:
         rows = self.document.data.get(table)
         if not isinstance(rows, dict):
             return
@@ -113,7 +130,7 @@ class Tables:
         if self.device is not None and self.device.text("bgp_asn") + self.device.text(FLAG):
             return "unified" if self.device.text(FLAG) == "true" else "default"
         neighbors = [row.key for row in self.rows("BGP_NEIGHBOR")]
-        unified = any(self.rows("BGP_GLOBALS")) or any(len(key) > 1 for key in neighbors)
+        unified = bool(self.rows("BGP_GLOBALS")) or any(len(key) > 1 for key in neighbors)
         return "unified" if unified else "default"
 
     @property

@@ -19,7 +19,7 @@ USUAL_HOLD_S = 180  # of a node whose peer says nothing: FRR's traditional profi
 Check = Callable[[Meeting], Iterator[Diagnostic]]
 
 UNIFIED_PASSWORD = "auth_password never reaches FRR: frrcfgd writes a line that FRR does not know"  # noqa: S105
-DEFAULT_MODE = "the default mode (bgpcfgd) cannot express it: switch to unified mode"
+DEFAULT_MODE = "the default mode (bgpcfgd) cannot express it for a neighbor: unified mode can"
 
 
 def missing(device: Device, end: End) -> Diagnostic:
@@ -135,21 +135,22 @@ def multihop(meeting: Meeting) -> Iterator[Diagnostic]:
         return
     networks = (one.network for each in meeting.device.interfaces.values() for one in each)
     near = on_link(end, networks)
+    help = DEFAULT_MODE if meeting.device.form == "default" else None
     has = "it has ebgp-multihop, and our end has not"
     if end.multihop:
         has = "our end has ebgpMultiHop, and there is no ebgp-multihop there"
     ours = end.place("ebgpMultiHop") if end.multihop else end.place()
     if meeting.bfd and end.bfd:
         message = f"{has}: BFD runs over one hop on one side and over several on the other"
-        yield error("far-multihop", message, meeting.at(theirs), ours)
+        yield error("far-multihop", message, meeting.at(theirs), ours, help=help)
     elif near is False or (end.multihop and near is None):
         far = "packets from there live for one hop only"
         if near is False:
             far = "the two are not on one subnet"
-        yield error("far-multihop", f"{has}: {far}", meeting.at(theirs), ours)
+        yield error("far-multihop", f"{has}: {far}", meeting.at(theirs), ours, help=help)
     else:
         message = f"{has}: the session comes up as long as both are on one subnet"
-        yield warning("far-multihop", message, meeting.at(theirs), ours)
+        yield warning("far-multihop", message, meeting.at(theirs), ours, help=help)
 
 
 def password(meeting: Meeting) -> Iterator[Diagnostic]:

@@ -29,8 +29,6 @@ SESSION: Mapping[str, str] = {
     "conn_retry": "timers connect {}",
     "bfd": "bfd",
     "passive_mode": "passive",
-    "dont_negotiate_capability": "dont-capability-negotiate",
-    "override_capability": "override-capability",
     "disable_ebgp_connected_route_check": "disable-connected-check",
 }
 FAMILY: Mapping[str, str] = {
@@ -112,19 +110,15 @@ def _instances(tables: Tables) -> Iterator[Said]:
         yield from _settings(row, GLOBALS, "")
         yield from _pair(row, "timers bgp {} {}", "keepalive", "holdtime")
         for table in ("BGP_PEER_GROUP", "BGP_NEIGHBOR"):
-            for one in _in_vrf(tables, table, vrf):
+            for one in tables.in_vrf(table, vrf):
                 yield from _neighbor(one)
-        for one in _in_vrf(tables, "BGP_GLOBALS_LISTEN_PREFIX", vrf):
+        for one in tables.in_vrf("BGP_GLOBALS_LISTEN_PREFIX", vrf):
             if group := one.text("peer_group"):
                 yield one.say(f"bgp listen range {one.key[-1]} peer-group {group}")
         for family, words in FAMILIES.items():
             yield row.say(f"address-family {words}")
             yield from _family(tables, vrf, family)
             yield row.say("exit-address-family")
-
-
-def _in_vrf(tables: Tables, table: str, vrf: str) -> Iterator[Row]:
-    return (row for row in tables.rows(table) if len(row.key) > 1 and row.key[0] == vrf)
 
 
 def _neighbor(row: Row) -> Iterator[Said]:
@@ -150,11 +144,11 @@ def _neighbor(row: Row) -> Iterator[Said]:
 
 
 def _family(tables: Tables, vrf: str, family: str) -> Iterator[Said]:
-    for row in _in_vrf(tables, "BGP_GLOBALS_AF", vrf):
+    for row in tables.in_vrf("BGP_GLOBALS_AF", vrf):
         if row.key[1] == family:
             yield from _settings(row, PATHS, "")
     for table in ("BGP_PEER_GROUP_AF", "BGP_NEIGHBOR_AF"):
-        for row in _in_vrf(tables, table, vrf):
+        for row in tables.in_vrf(table, vrf):
             if row.key[2:] == (family,):
                 yield from _neighbor_family(row)
 

@@ -237,12 +237,6 @@ MUTATIONS = [
         put("BGP_NEIGHBOR_AF", "default|198.51.100.11|ipv4_unicast", admin_status="down"),
     ),
     Mutation(
-        "no-capabilities",
-        "far-family",
-        (after(f"{G6} remote-as", of(G6, "dont-capability-negotiate")),),
-        put(GROUP, G6, dont_negotiate_capability="true"),
-    ),
-    Mutation(
         "no-inbound-policy",
         "far-policy-missing",
         (drop(f"{G4} route-map {M4} in"),),

@@ -195,6 +195,24 @@ def test_a_hundred_thousand_prefixes_are_tried() -> None:
     assert codes(rules + entry("match ip address prefix-list LONG") + CONF) == set()
 
 
+def test_as_many_instances_and_ranges_as_a_file_holds() -> None:
+    instances = "".join(
+        f"router bgp 65001 vrf Vrf_{n}\n neighbor 198.51.100.11 remote-as 64512\n"
+        f" bgp listen range 10.{n >> 8 & 255}.{n & 255}.0/24 peer-group X\n"
+        for n in range(20_000)
+    )
+    assert codes(instances + CONF) == set()
+
+
+def test_as_many_rows_as_a_file_holds() -> None:
+    made = tables("fabric", "tor-a")
+    for n in range(3000):
+        made["BGP_GLOBALS"][f"Vrf_{n}"] = {"local_asn": "65001"}
+        for host in range(5):
+            made["BGP_NEIGHBOR"][f"Vrf_{n}|10.0.0.{host}"] = {"asn": "1"}
+    assert codes(json.dumps(made), "config_db.json") == set()
+
+
 # Secrets.
 
 

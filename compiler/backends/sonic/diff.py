@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from ferrule.compiler.backends.base import Change, Diff
 from ferrule.compiler.backends.sonic.adoption import given_back, hand_over
 from ferrule.compiler.backends.sonic.conflicts import NEIGHBOR_AF, apart, still_used, taken
-from ferrule.compiler.backends.sonic.globals import Part, global_parts
+from ferrule.compiler.backends.sonic.globals import Part, given_up, global_parts
 from ferrule.compiler.backends.sonic.model import (
     TABLES,
     Model,
@@ -51,6 +51,8 @@ def diff(
         back = {one for one in returned if one[0] != NEIGHBOR_AF}
     running, there = hand_over(running, own, adopt)
     parts = [*_parts(running, own), *global_parts(running, shared, managed=managed)]
+    if managed and isinstance(intended, Running):
+        parts += given_up(running, intended)
     steps = [one for one in parts if isinstance(one, Step)]
     return Diff(
         tuple(sorted((one for one in parts if isinstance(one, Change)), key=lambda one: one.path)),

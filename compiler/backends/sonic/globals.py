@@ -1,8 +1,8 @@
 """BGP_GLOBALS and BGP_GLOBALS_AF: rows that all who run BGP on a switch share.
 
 Where a row is missing, nobody can lose by ours: it is written whole. In one that is there a field
-is changed only where the operator said `globals: managed`, and only one that we need. None is ever
-removed.
+is changed only where the operator said `globals: managed`, and only one that we need. A row is
+never removed, a field only on the way back to what was read before.
 """
 
 from __future__ import annotations
@@ -10,8 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from ferrule.compiler.backends.base import Change
-from ferrule.compiler.backends.sonic.model import Row, Value, field_change, row_change, spelled
-from ferrule.compiler.backends.sonic.parse import Running
+from ferrule.compiler.backends.sonic.model import (
+    TABLES,
+    Row,
+    Value,
+    field_change,
+    row_change,
+    spelled,
+)
+from ferrule.compiler.backends.sonic.parse import GLOBALS, Running
 from ferrule.compiler.backends.sonic.steps import Step
 from ferrule.compiler.errors import Diagnostic, error, warning
 
@@ -30,6 +37,22 @@ def global_parts(running: Running, rows: Iterable[Row], *, managed: bool) -> Ite
             yield row_change("add", row, None, row)
         else:
             yield from _compared(old, row, managed=managed)
+
+
+def given_up(running: Running, before: Running) -> Iterator[Part]:
+    """The fields of ours that were not there before.
+
+    But for `local_asn`, without which nobody in the VRF has BGP any more.
+    """
+    for table in GLOBALS:
+        for name in running.tables.get(table, {}).keys() & before.tables.get(table, {}).keys():
+            now, then = running.row(table, name), before.row(table, name)
+            assert now
+            assert then
+            ours = TABLES[table].fields.keys() - {"local_asn"}
+            for gone in sorted((now.fields.keys() - then.fields.keys()) & ours):
+                yield field_change(now, gone, now.fields[gone], None)
+                yield Step("settle", "remove", now, now, gone)
 
 
 def _compared(old: Row, row: Row, *, managed: bool) -> Iterator[Part]:

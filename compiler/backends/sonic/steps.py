@@ -53,7 +53,7 @@ def commands(running: Running, steps: Iterable[Step]) -> Iterator[Command]:
     rows = Counter({table: len(names) for table, names in running.tables.items()})
     for (phase, table), group in groupby(ordered, key=lambda one: (one.phase, one.row.table)):
         here = tuple(group)
-        going = [one.row for one in here if one.op == "remove"]
+        going = [one.row for one in here if one.op == "remove" and one.field is None]
         rows[table] += sum(one.op == "add" and one.field is None for one in here) - len(going)
         if going and not rows[table]:
             yield from _emptied(phase, table, going)

@@ -224,14 +224,14 @@ def _print_json(value: object) -> None:
 @input_options
 @device_options
 @output_option("markdown")
-@option("--out", type=click.Path(dir_okay=False), help="Write the plan, for apply --plan.")
+@option("--out", "plan_out", type=click.Path(dir_okay=False), help="Write the plan, for apply.")
 @option("--against", type=click.Path(file_okay=False), help="Compare with a rendered directory.")
 @option("--annotate", is_flag=True, help="Print the place in the spec behind every line.")
 @option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
 def plan(
     *,
     output: str,
-    out: str | None,
+    plan_out: str | None,
     against: str | None,
     annotate: bool,
     detailed_exitcode: bool,
@@ -244,7 +244,7 @@ def plan(
     from ferrule.commands import talk
     from ferrule.compiler import planview, views
 
-    compiled = _compiled(**inputs)
+    compiled = _compiled(out=against, **inputs)
     if not compiled.compilation.ok:
         _conclude(compiled.compilation, views)
     try:
@@ -252,19 +252,21 @@ def plan(
             made = planning.against(compiled, against)
         else:
             made = planning.live(compiled, local=local, parallel=parallel)
-        if out:
-            planning.save(made, out, _wanted(inputs))
+        if plan_out:
+            planning.save(made, plan_out, _wanted(inputs))
     except OSError as bad:
         raise click.ClickException(str(bad)) from None
     if output == "json":
         _print_json(planview.as_json(made, planning.salt()))
     else:
         talk.diagnostics(made.problems)
+        for line in views.pending_lines(compiled.compilation.network):
+            talk.aloud(line)
         said = planview.markdown(made) if output == "markdown" else None
         for line in said or planview.text(made, annotate=annotate):
             click.echo(line)
     click.echo(planview.summary(made), err=True)
-    pending = 2 if detailed_exitcode and made.changes else 0
+    pending = 2 if detailed_exitcode and made.pending else 0
     click.get_current_context().exit(pending if made.ok else 1)
 
 

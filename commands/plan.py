@@ -51,7 +51,7 @@ def against(compiled: Compiled, directory: str) -> Plan:
         hidden,
         there.found,
         unread=compiled.missing,
-        owners=there.owners,
+        before=there.before,
         vanished=there.vanished,
     )
 
@@ -107,6 +107,14 @@ def save(plan: Plan, file: str, wanted: Wanted) -> None:
     path = Path(file)
     said = {**as_json(plan, salt()), "inputs": asdict(wanted)}
     text = json.dumps(said, indent=1) + "\n"
+    try:
+        _replace(path, text)
+    except OSError as bad:
+        reason = (bad.strerror or str(bad)).lower()
+        raise OSError(f"{file}: the plan cannot be written: {reason}") from None
+
+
+def _replace(path: Path, text: str) -> None:
     descriptor, staged = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "w") as stream:

@@ -91,7 +91,12 @@ def compare_node(
 
 
 def compare_switch(
-    switch: Switch, network: Network, seen: Observed, sends: Sends, held: str = ""
+    switch: Switch,
+    network: Network,
+    seen: Observed,
+    sends: Sends,
+    held: str = "",
+    adopt: Collection[str] = (),
 ) -> ComparedSwitch:
     """The difference on a switch; `held` is why nothing may be removed.
 
@@ -101,7 +106,7 @@ def compare_switch(
     assert isinstance(running, sonic.Running)
     model, kept = _with_room(sonic.lower(switch, network), running, sends)
     intended = sonic.parse(sonic.render(model), network.cluster)
-    diff = sonic.diff(running, model, managed=switch.managed_globals)
+    diff = sonic.diff(running, model, managed=switch.managed_globals, adopt=adopt)
     if held:
         diff = _additive(sonic, running, diff)
     before = after = sonic.accepts(running)
@@ -120,11 +125,13 @@ def _additive(backend: ModuleType, running: object, diff: Diff) -> Diff:
     kept = Diff(
         commands=tuple(one for one in diff.commands if one.phase not in REMOVING),
         problems=diff.problems,
+        adopted=diff.adopted,
     )
     if not kept.commands or has_errors(diff.problems):
         return replace(kept, changes=() if not kept.commands else diff.changes)
     origins = {(one.path, one.new): one for one in diff.changes}
-    left: tuple[Change, ...] = backend.diff(running, backend.future(running, kept)).changes
+    then = backend.future(running, kept)
+    left: tuple[Change, ...] = backend.diff(running, then, adopt=diff.adopted).changes
     return replace(kept, changes=tuple(origins.get((one.path, one.new), one) for one in left))
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ipaddress import ip_network
 
 from ferrule.compiler.backends import frr, sonic
 from ferrule.compiler.compare import ComparedNode, ComparedSwitch
 from ferrule.compiler.ears import Link, Tables
 from ferrule.compiler.hearing import Ear, Shift, shifts
 from ferrule.compiler.inputs import Inputs
-from ferrule.compiler.network import Network
+from ferrule.compiler.network import Address, Network
 from ferrule.compiler.plan import EFFECTS, Impact, Item
 
 
@@ -25,6 +26,17 @@ class Costs:
     resets: frozenset[Ear]
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What devices do not tell of the time before, where a rendered directory does.
+
+    `owners` are the nodes that answered for layer-2 addresses, `addresses` what Services had.
+    """
+
+    owners: Mapping[str, str] = field(default_factory=dict)
+    addresses: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
+
+
 def costs(
     inputs: Inputs,
     network: Network,
@@ -33,29 +45,52 @@ def costs(
     nodes: Mapping[str, ComparedNode],
     switches: Mapping[str, ComparedSwitch],
     down: Collection[Ear] = (),
-    owners: Mapping[str, str] | None = None,
+    before: Before | None = None,
 ) -> Costs:
     """What comes of all changes; `down` are sessions that are known not to be up."""
+    before = before or Before()
     resets = _resets(links, nodes, switches)
     lost = {ear: how for ear, how in resets.items() if ear not in down}
     stirred = {ear for ear in _stirred(nodes) if ear not in resets}
     far = {link.ear: link.far for link in links}
     moved = [*shifts(tables.before, tables.after, far, stirred)]
-    readdressed = [*_readdressed(inputs, network)]
+    readdressed = [*_readdressed(inputs, network, before.addresses)]
+    answered = [*_owners(network, before.owners)]
     items = [*_lost(links, lost), *(item for one in moved for item in _moves(one))]
-    items += readdressed
-    items += _owners(network, owners)
-    affected = {p.partition("/")[0] for one in moved for p in (*one.new, *one.gone, *one.widths)}
-    affected |= {name.split(" ")[0] for item in readdressed for name in item.names}
-    known = [service for service in network.services if service.addresses]
-    same = {
-        str(one) for service in known for one in service.addresses if service.key not in affected
-    }
-    sessions = {ear for ear in far if ear[1] in nodes[ear[0]].before}
+    items += [*readdressed, *answered]
     items.sort(key=lambda one: -one.impact)
+    routes = {prefix for one in moved for prefix in (*one.new, *one.gone, *one.widths)}
+    routes |= {name for item in answered for name in item.names}
+    services = {name for item in readdressed for name in item.names}
+    sessions = {ear for ear in far if ear[1] in nodes[ear[0]].before}
     return Costs(
-        tuple(items), len(same - affected), len(sessions - resets.keys()), frozenset(resets)
+        tuple(items),
+        len(_calm(network, routes, services)),
+        len(sessions - resets.keys()),
+        frozenset(resets),
     )
+
+
+def _calm(network: Network, routes: Iterable[str], services: Collection[str]) -> set[Address]:
+    """Addresses that nobody loses or gains a way to: neither they nor a prefix around them."""
+    given = {
+        one
+        for service in network.services
+        if service.key not in services
+        for one in service.addresses
+    }
+    around: dict[tuple[int, int], set[int]] = defaultdict(set)
+    for prefix in map(ip_network, routes):
+        shift = prefix.max_prefixlen - prefix.prefixlen
+        around[prefix.version, shift].add(int(prefix.network_address) >> shift)
+    return {
+        one
+        for one in given
+        if not any(
+            one.version == version and int(one) >> shift in taken
+            for (version, shift), taken in around.items()
+        )
+    }
 
 
 # Sessions.
@@ -113,10 +148,7 @@ def _stirred(nodes: Mapping[str, ComparedNode]) -> Iterator[Ear]:
 def _moves(shift: Shift) -> Iterator[Item]:
     far = shift.far
     if shift.gone:
-        impact = Impact.MASS if shift.mass else Impact.WITHDRAWAL
-        gone = f"{len(shift.gone)} of {shift.before}" if shift.mass else f"{len(shift.gone)}"
-        what = f"{far}: {gone} {_plural('route', shift.before if shift.mass else 1)} withdrawn"
-        yield Item(impact, what, shift.gone, len(shift.gone))
+        yield _withdrawn(far, shift.gone, shift.before, mass=shift.mass)
     by_width: dict[tuple[int, int], list[str]] = defaultdict(list)
     for prefix, widths in shift.widths.items():
         by_width[widths].append(prefix)
@@ -131,28 +163,41 @@ def _moves(shift: Shift) -> Iterator[Item]:
         yield Item(Impact.NOTHING, what, shift.new, len(shift.new))
 
 
+def _withdrawn(far: str, gone: tuple[str, ...], before: int, *, mass: bool) -> Item:
+    if mass:
+        what = f"{far}: {len(gone)} of {_count(before, 'route')} withdrawn"
+        return Item(Impact.MASS, what, gone, len(gone))
+    return Item(
+        Impact.WITHDRAWAL, f"{far}: {_count(len(gone), 'route')} withdrawn", gone, len(gone)
+    )
+
+
 # Services.
 
 
-def _readdressed(inputs: Inputs, network: Network) -> Iterator[Item]:
+def _readdressed(
+    inputs: Inputs, network: Network, before: Mapping[str, tuple[Address, ...]]
+) -> Iterator[Item]:
     """Services that held an address and get another, or none."""
     held = {one.key: one.held for one in inputs.services}
     for service in network.services:
-        old = held.get(service.key) or ()
+        old = held.get(service.key) or before.get(service.key, ())
         if old and set(old) != set(service.addresses):
-            before, after = (", ".join(map(str, one)) or "none" for one in (old, service.addresses))
-            what = f"{service.key}: address {before} -> {after}"
+            was, now = (", ".join(map(str, one)) or "none" for one in (old, service.addresses))
+            what = f"{service.key}: address {was} -> {now}"
             yield Item(Impact.ADDRESS, what, (service.key,), 1)
 
 
-def _owners(network: Network, owners: Mapping[str, str] | None) -> Iterator[Item]:
-    """Layer-2 addresses that another node answers for than before."""
-    for node in network.nodes:
-        for one in node.announcements:
-            before = (owners or {}).get(str(one.address))
-            if before is not None and before != node.name:
-                what = f"{one.address}: owner {before} -> {node.name}"
-                yield Item(Impact.OWNER, what, (str(one.address),), 1)
+def _owners(network: Network, before: Mapping[str, str]) -> Iterator[Item]:
+    """Layer-2 addresses that another node answers for than before, or none."""
+    now = {str(one.address): n.name for n in network.nodes for one in n.announcements}
+    for address, node in now.items():
+        if before.get(address, node) != node:
+            what = f"{address}: owner {before[address]} -> {node}"
+            yield Item(Impact.OWNER, what, (address,), 1)
+    gone = tuple(one for one in before if one not in now)
+    if gone:
+        yield _withdrawn("layer 2", gone, len(before), mass=len(gone) * 5 > len(before))
 
 
 def _count(number: int, noun: str) -> str:

@@ -62,9 +62,17 @@ def shifts(
                 continue
             affected.update(dict.fromkeys(sorted(old.keys() ^ new.keys())))
             stay = old.keys() & new.keys()
-            again += len(stay) if ear in stirred else sum(old[one] != new[one] for one in stay)
+            again += len(stay if ear in stirred else [*_unlike(old, new, stay)])
         if affected or again:
             yield _shift(name, ears, before, after, affected, again)
+
+
+def _unlike(old: Heard, new: Heard, stay: Iterable[str]) -> Iterator[str]:
+    """Prefixes whose attributes change; most share one object, which is the quicker to see."""
+    for prefix in stay:
+        one, other = old[prefix], new[prefix]
+        if one is not other and one != other:
+            yield prefix
 
 
 def _heard(tables: Mapping[str, Told], ear: Ear) -> Heard:

@@ -18,19 +18,22 @@ ROUNDS = (
     ("announce", "node", "nodes announce what is new"),
     ("withdraw", "node", "nodes withdraw what goes"),
     ("detach", "switch", "rows that SONiC does not change in place go"),
-    ("settle", "switch", "these come back, and what nothing needs any more goes"),
+    ("settle", "switch", "what nothing needs any more goes"),
     (LATE, "node", "nodes announce what had to wait for that"),
     ("forget", "switch", "empty peer groups go"),
 )
+AFTER_DETACH = "these come back, and what nothing needs any more goes"
 
 
 def rounds(devices: Iterable[DevicePlan], late: Collection[str] = ()) -> tuple[Round, ...]:
     """The commands of all devices that may be sent; `late` are nodes that announce last."""
     steps = [one for device in devices if device.ok for one in _steps(device, late)]
-    made = []
+    made: list[Round] = []
     for phase, kind, why in ROUNDS:
         here = tuple(step for name, step in steps if name == phase)
         if here:
+            if phase == "settle" and made and made[-1].phase == "detach":
+                why = AFTER_DETACH
             made.append(Round(phase.removesuffix("-late"), kind, why, here))
     return tuple(made)
 

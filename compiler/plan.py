@@ -151,6 +151,11 @@ class Plan:
         return any(not one.diff.empty for one in self.devices)
 
     @property
+    def pending(self) -> bool:
+        """Whether anything becomes different: also what is not sent, such as who answers ARP."""
+        return self.changes or bool(self.items)
+
+    @property
     def ok(self) -> bool:
         """Whether every device was read and may be changed."""
         return not self.failed and not has_errors(self.problems) and all(d.ok for d in self.devices)

@@ -7,6 +7,7 @@ lean on it is removed, and the plan says so.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 
 from ferrule.compiler.backends import frr, sonic
 from ferrule.compiler.backends.base import Diff
@@ -19,7 +20,7 @@ from ferrule.compiler.compare import (
     compare_switch,
     intentions,
 )
-from ferrule.compiler.costs import costs
+from ferrule.compiler.costs import Before, Costs, costs
 from ferrule.compiler.ears import Link, links, tables
 from ferrule.compiler.errors import Diagnostic, listed, warning
 from ferrule.compiler.hearing import Ear, Told
@@ -27,7 +28,7 @@ from ferrule.compiler.network import Family, Network
 from ferrule.compiler.observed import Key, Observed
 from ferrule.compiler.order import rounds
 from ferrule.compiler.pipeline import Compilation
-from ferrule.compiler.plan import Plan
+from ferrule.compiler.plan import Impact, Plan
 
 Found = Mapping[Key, Observed | Diagnostic]
 
@@ -37,7 +38,7 @@ def make_plan(
     found: Found,
     *,
     unread: Collection[str] = (),
-    owners: Mapping[str, str] | None = None,
+    before: Before | None = None,
     vanished: Collection[str] = (),
     doubts: Collection[Diagnostic] = (),
     adopt: Collection[str] = (),
@@ -45,18 +46,20 @@ def make_plan(
 ) -> Plan:
     """The plan for every device in `found`.
 
-    `unread` are kinds of objects that the input should have and has not; `owners` say which node
-    answered for an address on layer 2 before, where that is known. `vanished` are devices that
-    were known before and are no part of the network any more; `adopt` names what exists there and
-    is handed over. `intended` is what `intentions` makes of the network, where that is known.
+    `unread` are kinds of objects that the input should have and has not; `before` is what is known
+    of the time before that no device tells. `vanished` are devices that were known then and are no
+    part of the network any more; `adopt` names what exists there and is handed over. `intended` is
+    what `intentions` makes of the network, where that is known.
     """
     inputs, network = compilation.inputs, compilation.network
-    held = held_back(unread if inputs.nodes else {*unread, "Node"})
+    held = held_back({*unread, *_absent(compilation)})
     nodes = _nodes(network, found, intended or {}, held, adopt)
     ends = links(inputs, network, nodes)
-    switches = _switches(network, found, nodes, ends, held)
+    switches = _switches(network, found, nodes, ends, held, adopt)
     heard = tables(ends, nodes, switches)
-    cost = costs(inputs, network, ends, heard, nodes, switches, {*_down(found, ends)}, owners)
+    if held and before:  # of what is not known, nothing is gone
+        before = replace(before, owners={})
+    cost = costs(inputs, network, ends, heard, nodes, switches, {*_down(found, ends)}, before)
     devices = (*(one.plan for one in switches.values()), *(one.plan for one in nodes.values()))
     return Plan(
         network.cluster,
@@ -67,14 +70,48 @@ def make_plan(
         cost.sessions,
         cost.resets,
         tuple((key, one) for key, one in found.items() if isinstance(one, Diagnostic)),
-        (*compilation.diagnostics, *doubts, *map(_vanished, vanished)),
+        (
+            *compilation.diagnostics,
+            *doubts,
+            *map(_vanished, vanished),
+            *_unsliced(compilation),
+            *_emptied(compilation, cost),
+        ),
     )
+
+
+def _emptied(compilation: Compilation, cost: Costs) -> Iterator[Diagnostic]:
+    """What an input has none of at all, where that costs: rather forgotten than meant."""
+    impacts = {one.impact for one in cost.items}
+    help = "if that is not meant, it is missing among the PATHs"
+    if not compilation.inputs.services and impacts & {Impact.WITHDRAWAL, Impact.MASS}:
+        message = "the input has no Service of ours: every address that devices announce goes"
+        yield warning("no-services", message, help=help)
+    if not compilation.inputs.spec.peers and Impact.RESET in impacts:
+        message = "the input has no BGPPeer: every session of ours ends"
+        yield warning("no-peers", message, help=help)
+
+
+def _unsliced(compilation: Compilation) -> Iterator[Diagnostic]:
+    inputs = compilation.inputs
+    told = any("EndpointSlice" in one.message for one in compilation.diagnostics)
+    if inputs.services and inputs.endpoints is None and not told:
+        message = "the input has no EndpointSlice: every Service is taken to have a ready endpoint"
+        yield warning("no-endpoints", f"{message} on every node")
 
 
 def _vanished(device: str) -> Diagnostic:
     message = f"{device} is not in the input any more: what it holds of ours stays there"
     help = "take it back first: for a switch with `state: absent`"
     return warning("vanished-device", message, help=help)
+
+
+def _absent(compilation: Compilation) -> Iterator[str]:
+    """Kinds that the input has none of, and without which nothing can be known to be gone."""
+    if not compilation.inputs.nodes:
+        yield "Node"
+    if any(one.code == "no-namespaces" for one in compilation.diagnostics):
+        yield "Namespace"
 
 
 def held_back(unread: Collection[str]) -> str:
@@ -108,6 +145,7 @@ def _switches(
     nodes: Mapping[str, ComparedNode],
     ends: tuple[Link, ...],
     held: str,
+    adopt: Collection[str],
 ) -> dict[str, ComparedSwitch]:
     made = {}
     for switch in network.switches:
@@ -116,7 +154,8 @@ def _switches(
             continue
         mine = [one for one in ends if one.switch == switch.name]
         why = held or _unknown(switch.name, network, nodes)
-        made[switch.name] = compare_switch(switch, network, seen, _sends(seen, mine, nodes), why)
+        sends = _sends(seen, mine, nodes)
+        made[switch.name] = compare_switch(switch, network, seen, sends, why, adopt)
     return made
 
 

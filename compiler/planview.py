@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import html
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +20,10 @@ from ferrule.compiler.views import API_VERSION, plural
 BACKEND = {"node": BACKENDS["frr"], "switch": BACKENDS["sonic"]}
 SIGNS = {"add": "+", "change": "~", "remove": "-"}
 MOST_NAMES = 5
+MOST_CHARS = 60_000  # of a comment; GitHub takes 65,536, GitLab a million
+MOST_ITEMS = 30
+MOST_MORE = 80  # what it takes to say how much was left out
+MOST_AROUND = 150  # what it takes to fold something
 PLACE_COLUMN = 72
 
 
@@ -84,7 +90,7 @@ def text(plan: Plan, *, annotate: bool = False) -> Iterator[str]:
         for number, one in enumerate(plan.rounds, start=1):
             yield f"  {number}  {_round(one)}"
         yield ""
-    if plan.changes:
+    if plan.pending:
         yield "impact"
         yield from (f"  {line}" for line in impact(plan))
         yield ""
@@ -100,9 +106,9 @@ def failures(plan: Plan) -> Iterator[str]:
         others = listed((name for name, _ in each[1:]), MOST_NAMES) if each[1:] else ""
         more = f"; so {printable(others)}" if others else ""
         why = each[0][1]
-        yield f"! {of} not planned: {why.message} [{code}]{more}"
+        yield f"! {of} not planned: {printable(why.message)} [{code}]{more}"
         if why.help:
-            yield f"    {why.help}"
+            yield f"    {printable(why.help)}"
 
 
 def _groups(plan: Plan) -> Iterator[tuple[list[DevicePlan], list[Line]]]:
@@ -136,7 +142,7 @@ def _heading(devices: Sequence[DevicePlan]) -> str:
 
 def _remarks(device: DevicePlan) -> Iterator[str]:
     for problem in device.diff.problems:
-        first, *rest = str(problem).splitlines()
+        first, *rest = map(printable, str(problem).splitlines())
         yield f"  {first}"
         yield from (f"  {line}" for line in rest)
     for note in (*device.notes, *([device.held] if device.held else [])):
@@ -189,7 +195,7 @@ def summary(plan: Plan) -> str:
     by_class: Counter[Impact] = Counter()
     for item in plan.items:
         by_class[item.impact] += item.count
-    if changed:
+    if changed or by_class:
         told = [one.counted(by_class[one]) for one in sorted(by_class, reverse=True)]
         parts.append("impact: " + (", ".join(told) or "nothing"))
     return " · ".join([*parts, unchanged(plan)])
@@ -198,25 +204,64 @@ def summary(plan: Plan) -> str:
 # For a pull request.
 
 
-def markdown(plan: Plan) -> Iterator[str]:
-    """The plan as a comment: the summary, then a folded diff per group of devices."""
-    yield f"**ferrule plan**: {summary(plan)}"
-    yield ""
-    for line in impact(plan) if plan.changes else ():
-        yield f"- {_escaped(line)}"
+def markdown(plan: Plan, room: int = MOST_CHARS) -> Iterator[str]:
+    """The plan as one comment: the summary, then what is folded, as much as there is room for."""
+    said = [f"**ferrule plan**: {summary(plan)}", ""]
+    costs = list(impact(plan)) if plan.pending else []
+    said += [f"- {_escaped(line)}" for line in costs[:MOST_ITEMS]]
+    if len(costs) > MOST_ITEMS:
+        said.append(f"- and {len(costs) - MOST_ITEMS} more")
+    yield from said
+    room -= _size(said) + MOST_MORE
+    folds = list(_folds(plan))
+    is_scarce = sum(_size([heading, *body]) + MOST_AROUND for heading, body in folds) > room
+    left = 0
+    for heading, body in folds:
+        folded = _folded(heading, body, room // 2 if is_scarce else room)
+        left += not folded
+        room -= _size(folded)
+        yield from folded
+    if left:
+        yield ""
+        yield f"{plural(left, 'part')} more: run `ferrule plan` to see all"
+
+
+def _folds(plan: Plan) -> Iterator[tuple[str, list[str]]]:
+    """What stands below the summary, the short first, each with its heading."""
+    if plan.failed:
+        yield f"{plural(len(plan.failed), 'device')} not planned", list(failures(plan))
+    if plan.problems:
+        yield (
+            plural(len(plan.problems), "remark"),
+            [printable(line) for one in plan.problems for line in str(one).splitlines()],
+        )
     for devices, body in _groups(plan):
-        yield ""
-        yield f"<details><summary>{_escaped(_heading(devices))}</summary>"
-        yield ""
-        yield "```diff"
-        yield from (f"{_diff_sign(line)}{str(line)[1:]}" for line in body)
-        yield from (f"# {line.strip()}" for line in _remarks(devices[0]))
-        yield "```"
-        yield ""
-        yield "</details>"
-    for (kind, _), why in plan.failed:
-        yield ""
-        yield f"- {kind} not planned: {_escaped(why.message)}"
+        remarks = [f"# {line.strip()}" for line in _remarks(devices[0])]
+        yield _heading(devices), [*remarks, *(f"{_diff_sign(one)}{str(one)[1:]}" for one in body)]
+
+
+def _folded(heading: str, body: Sequence[str], room: int) -> list[str]:
+    """A heading with its lines below it, as many as there is room for; none: not even it."""
+    ticks = max((len(run) for line in body for run in re.findall("`+", line)), default=0)
+    fence = "`" * max(3, ticks + 1)
+    start = ["", f"<details><summary>{html.escape(printable(heading))}</summary>", ""]
+    start.append(f"{fence}diff")
+    end = [fence, "", "</details>"]
+    room -= _size([*start, *end]) + MOST_MORE
+    kept = []
+    for line in body:
+        room -= _size([line])
+        if room < 0:
+            break
+        kept.append(line)
+    if not kept:
+        return []
+    more = len(body) - len(kept)
+    return [*start, *kept, *([f"# and {plural(more, 'line')} more"] if more else []), *end]
+
+
+def _size(lines: Sequence[str]) -> int:
+    return sum(len(line.encode()) + 1 for line in lines)
 
 
 def _diff_sign(line: Line) -> str:

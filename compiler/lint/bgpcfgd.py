@@ -33,7 +33,7 @@ NO_OUTBOUND = "TO_BGP"
 
 def read_default(tables: Tables) -> Foreign:
     """The statements that the templates come to."""
-    said = [*tables.interfaces, *_maps(tables.start)]
+    said = [*tables.itself, *_maps(tables.start)]
     device = tables.device
     number = device.text("bgp_asn") if device else ""
     if device and number.isdecimal() and int(number[:10]):

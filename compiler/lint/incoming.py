@@ -114,7 +114,8 @@ class _Routes:
         outcome = self._outcome(meeting, family, filters)
         yield from _limit(meeting, family, outcome)
         end = meeting.end
-        key = (filters, id(end.switch), end.session.peer, family, outcome.refused)
+        who = meeting.address if self.judge.is_personal else None
+        key = (filters, id(end.switch), end.session.peer, family, outcome.refused, who)
         if key not in self._tried:
             narrow = self._narrow(meeting, family, filters, outcome.refused)
             self._tried[key] = _by_subject([*narrow, *self._open(meeting, family, filters)])
@@ -178,7 +179,7 @@ class _Routes:
     def _subject(self, meeting: Meeting, one: Told, verdict: Verdict) -> _Subject | None:
         """What there is to be said about a route; None where it arrives as it was meant."""
         if verdict.permit is None:
-            says = f"`match {verdict.unread}` is not evaluated here"
+            says = f"`{verdict.unread}` is not evaluated here"
             return _Subject("far-filter-unknown", says, _by(verdict, meeting), one.set)
         if not verdict.permit:
             return _refused("far-filter-denies", one.set, verdict, meeting)

@@ -160,7 +160,9 @@ class Judge:
             holds, unread = self._holds(entry, verdict.route)
             if holds is None:
                 at = unread.spot if unread else entry.spot
-                return replace(verdict, permit=None, by=at, unread=unread.text if unread else "")
+                return replace(
+                    verdict, permit=None, by=at, unread=f"match {unread.text}" if unread else ""
+                )
             if not holds:
                 verdict = replace(verdict, permit=False, by=spot)
                 continue

@@ -134,8 +134,10 @@ class Tables:
         return "unified" if unified else "default"
 
     @property
-    def interfaces(self) -> Iterator[Said]:
-        """The addresses of the switch, as statements of FRR."""
+    def itself(self) -> Iterator[Said]:
+        """The name and the addresses of the switch, as statements of FRR."""
+        if self.device and (name := self.device.text("hostname")):
+            yield self.device.say(f"hostname {name}", "hostname")
         for table in ADDRESS_TABLES:
             for row in self.rows(table):
                 if len(row.key) > 1:

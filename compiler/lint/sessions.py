@@ -70,7 +70,10 @@ def their_asn(meeting: Meeting) -> Iterator[Diagnostic]:
     """What AS they show, against what our end expects."""
     end, local = meeting.end, meeting.get("local-as")
     shown = local.number if local and local.number else meeting.instance.asn
+    both = "dual-as" in (local.value or "").split() if local else False
     if _fits(end.remote_as, shown, end.asn):
+        return
+    if both and _fits(end.remote_as, meeting.instance.asn, end.asn):  # it tries either
         return
     expected = f"AS {end.remote_as}"
     if not isinstance(end.remote_as, int):

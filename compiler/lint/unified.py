@@ -86,7 +86,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
 def read_unified(tables: Tables) -> Foreign:
     """The statements of bgpd for all tables that it gets anything of."""
     said = [
-        *tables.interfaces,
+        *tables.itself,
         *_prefix_lists(tables),
         *_other_lists(tables),
         *_route_maps(tables),

@@ -390,6 +390,19 @@ def test_the_mode_is_said_by_the_switch(metadata: dict[str, str], form: str) -> 
     assert report.read_as == f"CONFIG_DB ({form})"
 
 
+def test_a_switch_is_known_by_its_name() -> None:
+    made = tables("fabric", "tor-a")
+    made["BGP_NEIGHBOR"] = {}
+    made["BGP_GLOBALS"]["default"].pop("router_id")
+    assert lint(example("fabric"), "config_db.json", json.dumps(made)).far == ()
+    made["DEVICE_METADATA"] = {
+        "localhost": {"hostname": "tor-a", "frr_mgmt_framework_config": "true"}
+    }
+    report = lint(example("fabric"), "config_db.json", json.dumps(made))
+    assert report.far == ("switch tor-a",)
+    assert codes(report) == ["far-neighbor-missing"]
+
+
 def test_an_interface_as_update_source_is_looked_up() -> None:
     made = tables("fabric", "tor-a")
     group = made["BGP_PEER_GROUP"]["default|FERRULE_prod_tor-a-v4_64512_ipv4"]

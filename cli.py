@@ -246,7 +246,9 @@ def plan(
 
     compiled = _compiled(out=against, **inputs)
     if not compiled.compilation.ok:
-        _conclude(compiled.compilation, views)
+        if output == "json":
+            _print_json(planview.unmade(compiled.compilation))
+        _conclude(compiled.compilation, views, told=output == "json")
     try:
         if against:
             made = planning.against(compiled, against)

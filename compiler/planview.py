@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ferrule.compiler.backends import BACKENDS
 from ferrule.compiler.backends.base import Change, Shown
 from ferrule.compiler.errors import Diagnostic, listed, printable
+from ferrule.compiler.pipeline import Compilation
 from ferrule.compiler.plan import DevicePlan, Impact, Item, Plan, Round
 from ferrule.compiler.views import API_VERSION, plural
 
@@ -282,6 +283,7 @@ def as_json(plan: Plan, salt: str) -> dict[str, object]:
         "kind": "Plan",
         "cluster": plan.cluster,
         "salt": salt,
+        "ok": plan.ok,
         "changes": plan.changes,
         "devices": [_device(one, salt) for one in plan.devices],
         "failed": [
@@ -301,6 +303,12 @@ def as_json(plan: Plan, salt: str) -> dict[str, object]:
         "diagnostics": [one.to_json() for one in plan.problems],
         "summary": summary(plan),
     }
+
+
+def unmade(compilation: Compilation) -> dict[str, object]:
+    """The form of a plan for an input that there is none of."""
+    found = [one.to_json() for one in compilation.diagnostics]
+    return {"apiVersion": API_VERSION, "kind": "Plan", "ok": False, "diagnostics": found}
 
 
 def _item(item: Item) -> dict[str, object]:

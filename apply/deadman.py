@@ -15,10 +15,11 @@ from pathlib import Path
 
 from ferrule.apply.claim import DIRECTORY, LOCK_FILE, WRITE
 from ferrule.apply.target import Argv, Channel, failure
-from ferrule.compiler.backends import frr
+from ferrule.compiler.backends import frr, sonic
 from ferrule.compiler.backends.base import device_name
+from ferrule.compiler.backends.sonic.conflicts import NEIGHBOR, NEIGHBOR_AF
 from ferrule.compiler.backends.sonic.model import OURS
-from ferrule.compiler.backends.sonic.parse import NAMED
+from ferrule.compiler.backends.sonic.parse import GROUP, NAMED
 
 BUSY = "busy"  # in the middle of a change: whatever is there, it is to be put back
 
@@ -29,18 +30,21 @@ d=$1 run=$2 seconds=$3 lock=$4 stamp=$5 restore=$6; shift 6
 flock -s "$lock" true; sleep "$seconds"
 exec 9>>"$lock"; flock 9
 [ "$(cat "$d/armed" 2>/dev/null)" = "$run" ] || exit 0
-was=$(cat "$d/state")
-if [ "$was" != busy ] && [ "$(sh -c "$stamp" sh "$d" "$@")" != "$was" ]; then
+start=$(cat "$d/start") was=$(cat "$d/state") now=$(sh -c "$stamp" sh "$d" "$@")
+if [ "$was" != busy ] && [ "$now" != "$was" ]; then
   echo "not put back: what is ours has been changed since" >"$d/fired"
-elif sh -c "$restore" sh "$d" "$@" >"$d/said" 2>&1; then
-  echo "put back, for want of a confirmation" >"$d/fired"
-  rm -f "$d/../run.json"
 else
-  echo "it was to be put back, and not all of it was" >"$d/fired"
+  [ "$now" = "$start" ] || sh -c "$restore" sh "$d" "$@" >"$d/said" 2>&1
+  if [ "$(sh -c "$stamp" sh "$d" "$@")" = "$start" ]; then
+    echo "put back, for want of a confirmation" >"$d/fired"
+    rm -f "$d/../run.json"
+  else
+    echo "it was to be put back, and not all of it was" >"$d/fired"
+  fi
 fi
 rm -f "$d/armed"
 """
-KEEP_STAMP = 'd=$1 stamp=$2; shift 2; sh -c "$stamp" sh "$d" "$@" >"$d/state"'
+KEEP_STAMP = 'd=$1 file=$2 stamp=$3; shift 3; sh -c "$stamp" sh "$d" "$@" >"$d/$file"'
 ON_NODE = (
     'd=$1; shift; "$@" -c "show running-config" | grep -F -f "$d/patterns" | sha256sum',
     'd=$1; shift; flock "$d/../../work" "$@" -f "$d/inverse"',
@@ -78,9 +82,19 @@ def _marks(*states: frr.Running) -> Iterator[str]:
     yield from (f"neighbor {name} " for name in sorted(names))
 
 
-def of_switch(before: str, cluster: str) -> Plan:
-    """By the switch's own Python; `before` are the rows of ours as JSON."""
-    said = {"prefix": device_name(OURS, cluster), "named": NAMED, "tables": json.loads(before)}
+def of_switch(before: sonic.Running, adopted: Collection[str]) -> Plan:
+    """By the switch's own Python, which compares for itself with the rows that there were."""
+    theirs = {tuple(one.split("|", 1)) for one in adopted}
+    rows = [
+        (table, name, fields)
+        for table, each in before.tables.items()
+        for name, fields in each.items()
+        if (table, name) in before.ours
+        or (table, name) in theirs
+        or (table == NEIGHBOR_AF and (NEIGHBOR, name.rpartition("|")[0]) in theirs)
+    ]
+    prefix = device_name(OURS, before.cluster)
+    said = {"prefix": prefix, "named": NAMED, "groups": GROUP, "before": rows}
     program = Path(__file__).with_name("onswitch.py").read_text()
     return Plan({"onswitch.py": program, "before.json": json.dumps(said)}, *ON_SWITCH)
 
@@ -99,8 +113,10 @@ class Deadman:
         """Start it: the device puts itself back so many seconds after we have let go of it."""
         self._do(("rm", "-f", f"{self._directory}/fired"))
         self.plan = plan
-        for name, text in {**plan.files, "state": BUSY, "armed": run}.items():
+        for name, text in {**plan.files, "armed": run}.items():
             self._do(("sh", "-c", WRITE, "sh", self._directory, name), text)
+        self._stamp("start")
+        self._stamp("state")
         given = (self._directory, run, str(seconds), LOCK_FILE, plan.stamp, plan.restore)
         self._do(("sh", "-c", START, "sh", WATCH, "sh", *given, *plan.words))
 
@@ -112,8 +128,13 @@ class Deadman:
     def rest(self) -> None:
         """A change has ended: from now on nobody's later change is undone."""
         if self.plan is not None:
-            argv = ("sh", "-c", KEEP_STAMP, "sh", self._directory, self.plan.stamp)
-            self._do((*argv, *self.plan.words))
+            self._stamp("state")
+
+    def _stamp(self, file: str) -> None:
+        """Keep what tells the present state of what is ours from any other."""
+        assert self.plan is not None
+        argv = ("sh", "-c", KEEP_STAMP, "sh", self._directory, file, self.plan.stamp)
+        self._do((*argv, *self.plan.words))
 
     def disarm(self) -> None:
         """Nothing happens by itself any more."""

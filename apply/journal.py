@@ -56,7 +56,12 @@ class Journal:
         """The text without passwords."""
         for secret in self._secrets:
             text = text.replace(secret, MASK)
-        return PASSWORD.sub(lambda one: f"{one[1]}{MASK}" if one[1] else f'{one[3]}"{MASK}"', text)
+        return masked(text)
+
+
+def masked(text: str) -> str:
+    """The text without what stands where a password does."""
+    return PASSWORD.sub(lambda one: f"{one[1]}{MASK}" if one[1] else f'{one[3]}"{MASK}"', text)
 
 
 class _Written:

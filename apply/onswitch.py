@@ -15,13 +15,18 @@ import sys
 
 READ = ["sonic-cfggen", "-d", "--print-data"]
 APPLY = ["config", "apply-patch", "/dev/stdin"]
-GROUPS = {"BGP_NEIGHBOR": "peer_group_name", "BGP_GLOBALS_LISTEN_PREFIX": "peer_group"}
+GROUPS = ("BGP_NEIGHBOR", "BGP_GLOBALS_LISTEN_PREFIX")  # FRR moves no row of these in place
 
 Fields = dict[str, object]
 Rows = dict[tuple[str, str], Fields]
 
 
-def rows_of(tables: dict[str, dict[str, Fields]], prefix: str, named: dict[str, int]) -> Rows:
+def rows_of(
+    tables: dict[str, dict[str, Fields]],
+    prefix: str,
+    named: dict[str, int],
+    groups: dict[str, str],
+) -> Rows:
     """A cluster's rows: by their name, which `named` finds in the key, or by their group."""
     found: Rows = {}
     for table, rows in tables.items():
@@ -29,7 +34,7 @@ def rows_of(tables: dict[str, dict[str, Fields]], prefix: str, named: dict[str, 
             parts = key.split("|")
             at = named.get(table)
             name = parts[at] if at is not None and at < len(parts) else ""
-            group = str(fields.get(GROUPS[table], "")) if table in GROUPS else ""
+            group = str(fields.get(groups[table], "")) if table in groups else ""
             if name.startswith(prefix) or group.startswith(prefix):
                 found[table, key] = fields
     return found
@@ -89,12 +94,13 @@ def main(verb: str, file: str) -> int:
     with open(file) as stream:  # noqa: PTH123  # as the oldest Python there knows it
         said = json.load(stream)
     tables = json.loads(subprocess.run(READ, check=True, stdout=subprocess.PIPE).stdout)  # noqa: S603
-    now = rows_of(tables, said["prefix"], said["named"])
+    now = rows_of(tables, said["prefix"], said["named"], said["groups"])
     if verb == "stamp":
         text = json.dumps(sorted((*row, fields) for row, fields in now.items()), sort_keys=True)
         sys.stdout.write(hashlib.sha256(text.encode()).hexdigest() + "\n")
         return 0
-    before = rows_of(said["tables"], said["prefix"], said["named"])
+    before = {(table, key): fields for table, key, fields in said["before"]}
+    now.update((row, tables[row[0]][row[1]]) for row in before if row[1] in tables.get(row[0], {}))
     sizes = {table: len(rows) for table, rows in tables.items()}
     code = 0
     for patch in patches(now, before, sizes):

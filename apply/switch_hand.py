@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby
 
 from ferrule.apply import deadman
@@ -23,7 +23,8 @@ from ferrule.apply.target import Answer, Argv, failure, first_line
 from ferrule.apply.vtysh import CONFIG, asking, read_shown
 from ferrule.compiler.backends import sonic
 from ferrule.compiler.backends.base import Command, Diff
-from ferrule.compiler.backends.sonic.parse import GLOBALS
+from ferrule.compiler.backends.sonic.conflicts import NEIGHBOR_AF
+from ferrule.compiler.backends.sonic.parse import GLOBALS, GROUP, Fields, Tables
 from ferrule.compiler.errors import listed
 from ferrule.compiler.observed import Observed
 
@@ -34,6 +35,7 @@ CHANGES = re.compile(r"converted into (\d+) changes?")
 LEAST_S, EACH_S, BASE_S = 600.0, 5.0, 60.0  # SONiC's own tests allow 600 s
 FRRCFGD_S = 30.0
 POLL_S = 0.3
+ADOPTABLE = (*GROUP, NEIGHBOR_AF)
 CHECKPOINT = "ferrule-"
 CHECKPOINTS = 3  # of ours, that stay
 
@@ -68,13 +70,13 @@ class SwitchHand(DeviceHand[sonic.Running]):
         return sonic.parse(text, self._facts.cluster)
 
     def _text(self, running: sonic.Running) -> str:
-        return _text(running)
+        return json.dumps(_noted(running, self._adopted), sort_keys=True)
 
     def _is_as_planned(self, running: sonic.Running) -> bool:
         return sonic.owned(running) == sonic.owned(self._planned)
 
     def _way(self, now: sonic.Running, then: sonic.Running) -> Diff:
-        return sonic.diff(now, then, managed=self._managed)
+        return sonic.diff(now, then, managed=self._managed, adopt=self._adopted)
 
     def _send(self, commands: tuple[Command, ...]) -> None:
         """Patch by patch."""
@@ -138,7 +140,7 @@ class SwitchHand(DeviceHand[sonic.Running]):
 
     def _timer(self) -> deadman.Plan:
         assert self._before is not None
-        return deadman.of_switch(_text(self._before), self._facts.cluster)
+        return deadman.of_switch(self._before, self._adopted)
 
     # What is asked of it.
 
@@ -166,15 +168,15 @@ class SwitchHand(DeviceHand[sonic.Running]):
         return read_shown(self._facts.name, argv, self._config(argv), CONFIG).config
 
 
-def _text(running: sonic.Running) -> str:
-    """What is ours, and the rows that all share, as CONFIG_DB has them."""
-    tables: dict[str, dict[str, object]] = {}
+def _noted(running: sonic.Running, adopted: Collection[str]) -> Tables:
+    """What is ours, and of others what all share or what is taken over, as CONFIG_DB has it."""
+    shared = (*GLOBALS, *(ADOPTABLE if adopted else ()))
+    tables: dict[str, dict[str, Fields]] = {
+        table: dict(running.tables[table]) for table in shared if table in running.tables
+    }
     for table, name in running.ours:
         tables.setdefault(table, {})[name] = running.tables[table][name]
-    for table in GLOBALS:
-        if table in running.tables:
-            tables[table] = dict(running.tables[table])
-    return json.dumps(tables, sort_keys=True)
+    return tables
 
 
 def _reason(answer: Answer) -> str:

@@ -23,6 +23,7 @@ from ferrule.apply.target import (
     first_line,
     through_sudo,
 )
+from ferrule.apply.unsaved import saved_path, unsaved
 from ferrule.compiler import bgpstate
 from ferrule.compiler.backends import frr
 from ferrule.compiler.errors import listed, printable, quoted
@@ -72,7 +73,10 @@ class Node:
         """Ask everything in one round trip; `Trouble` where it is not the node that is meant."""
         facts, asked = self.facts, (CONFIG, INTERFACES, NEIGHBORS, BFD)
         argv = asking(facts.vtysh, *asked)
-        answer, noted = self.channel.ask(argv, (*facts.root, "cat", record_path(facts.cluster)))
+        files = (record_path(facts.cluster), saved_path(facts.vtysh))
+        answer, noted, saved = self.channel.ask(
+            argv, *((*facts.root, "cat", file) for file in files)
+        )
         shown, record = read_shown(facts.name, argv, answer, *asked), read_record(noted.out)
         addresses = own_addresses(shown.documents[INTERFACES])
         check_addresses(facts.name, addresses, facts.addresses, facts.internal)
@@ -83,7 +87,11 @@ class Node:
             running.config.version,
             running,
             state(facts.name, shown),
-            (*_doubts(facts, running.config.version), *doubts_of(record)),
+            (
+                *_doubts(facts, running.config.version),
+                *doubts_of(record),
+                *unsaved(running, saved, files[1]),
+            ),
             addresses,
             open_run=record.run.name if record else "",
         )

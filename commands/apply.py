@@ -28,7 +28,7 @@ from ferrule.commands.plan import Survey, look
 from ferrule.compiler.backends import frr, sonic
 from ferrule.compiler.backends.base import Diff
 from ferrule.compiler.compare import intentions
-from ferrule.compiler.errors import printable
+from ferrule.compiler.errors import listed, printable
 from ferrule.compiler.network import Network
 from ferrule.compiler.observed import Key, Observed
 from ferrule.compiler.plan import DevicePlan, Impact, Plan
@@ -84,6 +84,13 @@ def refusals(planned: Planned, allowed: Iterable[str]) -> Iterator[str]:
             impact is Impact.WITHDRAWAL and Impact.MASS.word in given
         ):
             yield f"the plan has an impact that needs leave: add --allow {impact.word}"
+
+
+def unmet(planned: Planned, adopt: Collection[str]) -> Iterator[str]:
+    """What was to be taken over, where nothing is in the way under such a name."""
+    if adopt and not any(one.diff.adopted for one in planned.plan.devices):
+        names = printable(listed(adopt))
+        yield f"nothing is taken over: nothing under the name of {names} is in the way"
 
 
 def unwritten(planned: Planned) -> tuple[str, ...]:

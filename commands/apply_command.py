@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from types import FrameType
 from typing import NoReturn
 
@@ -42,40 +43,39 @@ def main(
     **inputs: object,
 ) -> None:
     """Exits 0 when all is as planned, 1 when it is as before or nothing was done."""
+    end = _Ending(output)
     said, wanted = _wanted(planned, inputs)
     made = compiled(wanted)
     if not made.compilation.ok:
         talk.diagnostics(made.compilation.diagnostics)
-        _end(views.summary(made.compilation), 1)
+        end(views.summary(made.compilation), 1)
     settings = Settings(batch, settle, confirm or 0)
-    doing = apply.Doing(
-        settings, talk.aloud, record, parallel, apply.passwords(made.compilation.network)
-    )
+    secrets = apply.passwords(made.compilation.network)
+    doing = apply.Doing(settings, talk.aloud, record, parallel, secrets)
     if revert or confirm_now:
-        _earlier(made, doing, revert=revert, confirm_now=confirm_now, local=local)
+        _earlier(made, doing, end, revert=revert, confirm_now=confirm_now, local=local)
     this = apply.planned(made, local=local, parallel=parallel, adopt=adopt)
     _show(this, output)
     if said is not None and (moved := listed(planview.stale(this.plan, said))) != "none":
-        _end(f"nothing was done: {moved} moved since the plan was made: plan again", 1)
-    refused = list(apply.refusals(this, allow))
-    for why in refused:
-        talk.aloud(f"refused: {why}")
-    if refused:
-        _end(f"nothing was done · {planview.summary(this.plan)}", 1)
+        end(f"nothing was done: {moved} moved since the plan was made: plan again", 1)
+    if refused := [*apply.refusals(this, allow), *apply.unmet(this, adopt)]:
+        for why in refused:
+            talk.aloud(f"refused: {why}")
+        end(f"nothing was done · {planview.summary(this.plan)}", 1)
     for (kind, name), run in apply.unfinished(this).items():
         talk.aloud(f"{kind} {name}: what run {printable(run)} left open is finished")
     if not this.plan.changes and not apply.unfinished(this):
-        _end(planview.summary(this.plan), 0)
+        end(planview.summary(this.plan), 0, done=True)
     if not wanted.live:
         _warn(this)
     if not yes and not _agreed(this):
-        _end("nothing was done", 1)
+        end("nothing was done", 1)
     if wanted.live:
         try:
             apply.write_statuses(this, wanted, talk.aloud)
         except Trouble as bad:
-            _end(f"nothing was done on devices: {bad.message}", 1)
-    _report(this, doing)
+            end(f"nothing was done on devices: {bad.message}", 1)
+    _report(this, doing, end)
 
 
 def _wanted(
@@ -118,21 +118,23 @@ def _agreed(this: apply.Planned) -> bool:
     return answer
 
 
-def _report(this: apply.Planned, doing: apply.Doing) -> NoReturn:
+def _report(this: apply.Planned, doing: apply.Doing, end: _Ending) -> NoReturn:
     run = apply.new_run()
     with _stoppable(doing.stop):
         result = apply.carry_out(this, run, doing)
-    for line in checks.table(result.table):
-        click.echo(line)
+    if not end.as_json:
+        for line in checks.table(result.table):
+            click.echo(line)
     _stuck(result)
     if not result.done:
         state = "stuck in between, see above" if result.stuck else "everything is as it was"
         code = INTERRUPTED if result.interrupted else 1
-        _end(f"run {run.name} failed: {result.why} · {state}", code)
+        end(f"run {run.name} failed: {result.why} · {state}", code, run.name, result)
     if doing.settings.confirm_s:
         talk.aloud(f"keep it with: ferrule apply --confirm-now {run.name} PATH...")
-        _end(f"run {run.name} done, and goes back in {doing.settings.confirm_s} s", 0)
-    _end(f"run {run.name} done · {planview.unchanged(this.plan)}", 0)
+        summary = f"run {run.name} done, and goes back in {doing.settings.confirm_s} s"
+        end(summary, 0, run.name, result)
+    end(f"run {run.name} done · {planview.unchanged(this.plan)}", 0, run.name, result)
 
 
 def _stuck(result: Result) -> None:
@@ -145,6 +147,7 @@ def _stuck(result: Result) -> None:
 def _earlier(
     made: Compiled,
     doing: apply.Doing,
+    end: _Ending,
     *,
     revert: str | None,
     confirm_now: str | None,
@@ -157,8 +160,8 @@ def _earlier(
     _stuck(result)
     word = "put back" if revert else "kept"
     if result.done:
-        _end(f"run {name} {word}", 0)
-    _end(f"run {name}: {result.why or 'see above'}", 1)
+        end(f"run {name} {word}", 0, name, result)
+    end(f"run {name}: {result.why or 'see above'}", 1, name, result)
 
 
 @contextmanager
@@ -181,6 +184,40 @@ def _stoppable(stop: threading.Event) -> Iterator[None]:
             signal.signal(one, handler)
 
 
-def _end(summary: str, code: int) -> NoReturn:
-    talk.aloud(summary)
-    raise click.exceptions.Exit(code)
+class _Ending:
+    """The last line, for people; for programs, all that came of it."""
+
+    def __init__(self, output: str) -> None:
+        self.as_json = output == "json"
+
+    def __call__(
+        self,
+        summary: str,
+        code: int,
+        run: str | None = None,
+        result: Result | None = None,
+        *,
+        done: bool = False,
+    ) -> NoReturn:
+        talk.aloud(summary)
+        if self.as_json:
+            talk.as_json(_form(run, result or Result(done=done), summary))
+        raise click.exceptions.Exit(code)
+
+
+def _form(run: str | None, result: Result, summary: str) -> dict[str, object]:
+    """A run as JSON; one that never began has no name."""
+    return {
+        "apiVersion": views.API_VERSION,
+        "kind": "Run",
+        "name": run,
+        "done": result.done,
+        "interrupted": result.interrupted,
+        "why": result.why or None,
+        "sessions": [asdict(one) for one in result.table],
+        "stuck": [
+            {"kind": kind, "device": name, "why": why, "byHand": list(by_hand)}
+            for (kind, name), (why, by_hand) in result.stuck.items()
+        ],
+        "summary": summary,
+    }

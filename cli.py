@@ -47,7 +47,8 @@ class Cli(click.Group):
 
 def option(*names: str, **settings: Any) -> Callable[[F], F]:
     """An option with its FERRULE_* variable, shown in the help."""
-    variable = "FERRULE_" + names[-1].lstrip("-").replace("-", "_").upper()
+    flag = next(one for one in reversed(names) if one.startswith("-"))
+    variable = "FERRULE_" + flag.lstrip("-").replace("-", "_").upper()
     return click.option(*names, envvar=variable, show_envvar=True, **settings)
 
 

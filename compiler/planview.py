@@ -193,13 +193,21 @@ def summary(plan: Plan) -> str:
         parts.append(f"{plural(len(plan.failed), 'device')} not read")
     if refused:
         parts.append(f"{plural(refused, 'device')} refused")
-    by_class: Counter[Impact] = Counter()
-    for item in plan.items:
-        by_class[item.impact] += item.count
-    if changed or by_class:
-        told = [one.counted(by_class[one]) for one in sorted(by_class, reverse=True)]
-        parts.append("impact: " + (", ".join(told) or "nothing"))
+    if changed or plan.items:
+        parts.append("impact: " + (", ".join(_classes(plan)) or "nothing"))
     return " · ".join([*parts, unchanged(plan)])
+
+
+def _classes(plan: Plan) -> Iterator[str]:
+    """Each class with its count, the worst first; a session that ends is none that resets."""
+    by_class: dict[Impact, list[Item]] = {}
+    for item in plan.items:
+        by_class.setdefault(item.impact, []).append(item)
+    for impact in sorted(by_class, reverse=True):
+        if impact is Impact.RESET:
+            yield from (one.what for one in by_class[impact])
+        else:
+            yield impact.counted(sum(one.count for one in by_class[impact]))
 
 
 # For a pull request.

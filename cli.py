@@ -262,7 +262,8 @@ def plan(
     if output == "json":
         _print_json(planview.as_json(made, planning.salt()))
     else:
-        talk.diagnostics(made.problems)
+        part = planview.PARTIAL if output == "text" else ()  # there the plan says it
+        talk.diagnostics(one for one in made.problems if one.code not in part)
         for line in views.pending_lines(compiled.compilation.network):
             talk.aloud(line)
         said = planview.markdown(made) if output == "markdown" else None

@@ -20,6 +20,8 @@ from ferrule.compiler.views import API_VERSION, plural
 
 BACKEND = {"node": BACKENDS["frr"], "switch": BACKENDS["sonic"]}
 SIGNS = {"add": "+", "change": "~", "remove": "-"}
+# What an input lacks: part of the plan itself, for it is less true on that account.
+PARTIAL = ("no-nodes", "no-namespaces", "no-endpoints", "no-services", "no-peers", "cluster-empty")
 MOST_NAMES = 5
 MOST_CHARS = 60_000  # of a comment; GitHub takes 65,536, GitLab a million
 MOST_ITEMS = 30
@@ -77,6 +79,10 @@ def _text(shown: Shown) -> str:
 
 def text(plan: Plan, *, annotate: bool = False) -> Iterator[str]:
     """The plan as prose; equal diffs of several devices once."""
+    lacking = [one for one in plan.problems if one.code in PARTIAL]
+    yield from (f"note: {printable(one.message)} [{one.code}]" for one in lacking)
+    if lacking:
+        yield ""
     for devices, body in _groups(plan):
         yield f"{_sign(devices[0])} {_heading(devices)}"
         for line in body:

@@ -30,11 +30,16 @@ class Costs:
 class Before:
     """What devices do not tell of the time before, where a rendered directory does.
 
-    `owners` are the nodes that answered for layer-2 addresses, `addresses` what Services had.
+    `owners` are the nodes that answered for layer-2 addresses, `addresses` what Services had. Where
+    the input is not `complete`, what it has not is not gone.
     """
 
     owners: Mapping[str, str] = field(default_factory=dict)
     addresses: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
+    complete: bool = True
+
+
+NOTHING_KNOWN = Before()
 
 
 def costs(
@@ -45,17 +50,16 @@ def costs(
     nodes: Mapping[str, ComparedNode],
     switches: Mapping[str, ComparedSwitch],
     down: Collection[Ear] = (),
-    before: Before | None = None,
+    before: Before = NOTHING_KNOWN,
 ) -> Costs:
     """What comes of all changes; `down` are sessions that are known not to be up."""
-    before = before or Before()
     resets = _resets(links, nodes, switches)
     lost = {ear: how for ear, how in resets.items() if ear not in down}
     stirred = {ear for ear in _stirred(nodes) if ear not in resets}
     far = {link.ear: link.far for link in links}
     moved = [*shifts(tables.before, tables.after, far, stirred)]
-    readdressed = [*_readdressed(inputs, network, before.addresses)]
-    answered = [*_owners(network, before.owners)]
+    readdressed = [*_readdressed(inputs, network, before)]
+    answered = [*_owners(network, before)]
     items = [*_lost(links, lost), *(item for one in moved for item in _moves(one))]
     items += [*readdressed, *answered]
     items.sort(key=lambda one: -one.impact)
@@ -175,29 +179,29 @@ def _withdrawn(far: str, gone: tuple[str, ...], before: int, *, mass: bool) -> I
 # Services.
 
 
-def _readdressed(
-    inputs: Inputs, network: Network, before: Mapping[str, tuple[Address, ...]]
-) -> Iterator[Item]:
+def _readdressed(inputs: Inputs, network: Network, before: Before) -> Iterator[Item]:
     """Services that held an address and get another, or none."""
     held = {one.key: one.held for one in inputs.services}
     for service in network.services:
-        old = held.get(service.key) or before.get(service.key, ())
-        if old and set(old) != set(service.addresses):
+        old = held.get(service.key) or before.addresses.get(service.key, ())
+        goes = bool(service.addresses) or before.complete
+        if old and goes and set(old) != set(service.addresses):
             was, now = (", ".join(map(str, one)) or "none" for one in (old, service.addresses))
             what = f"{service.key}: address {was} -> {now}"
             yield Item(Impact.ADDRESS, what, (service.key,), 1)
 
 
-def _owners(network: Network, before: Mapping[str, str]) -> Iterator[Item]:
+def _owners(network: Network, before: Before) -> Iterator[Item]:
     """Layer-2 addresses that another node answers for than before, or none."""
     now = {str(one.address): n.name for n in network.nodes for one in n.announcements}
     for address, node in now.items():
-        if before.get(address, node) != node:
-            what = f"{address}: owner {before[address]} -> {node}"
-            yield Item(Impact.OWNER, what, (address,), 1)
-    gone = tuple(one for one in before if one not in now)
-    if gone:
-        yield _withdrawn("layer 2", gone, len(before), mass=len(gone) * 5 > len(before))
+        was = before.owners.get(address, node)
+        if was != node:
+            yield Item(Impact.OWNER, f"{address}: owner {was} -> {node}", (address,), 1)
+    gone = tuple(one for one in before.owners if one not in now)
+    if gone and before.complete:
+        total = len(before.owners)
+        yield _withdrawn("layer 2", gone, total, mass=len(gone) * 5 > total)
 
 
 def _count(number: int, noun: str) -> str:

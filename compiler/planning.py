@@ -57,8 +57,7 @@ def make_plan(
     ends = links(inputs, network, nodes)
     switches = _switches(network, found, nodes, ends, held, adopt)
     heard = tables(ends, nodes, switches)
-    if held and before:  # of what is not known, nothing is gone
-        before = replace(before, owners={})
+    before = replace(before or Before(), complete=not held)
     cost = costs(inputs, network, ends, heard, nodes, switches, {*_down(found, ends)}, before)
     devices = (*(one.plan for one in switches.values()), *(one.plan for one in nodes.values()))
     return Plan(

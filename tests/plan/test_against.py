@@ -107,6 +107,14 @@ def test_layer_2_costs_though_no_device_is_told(run: Run, more: str | None, said
     assert "0 addresses and 0 sessions do not change" in summary(done)
 
 
+def test_nobody_is_said_to_answer_no_more_where_nodes_are_not_known(run: Run) -> None:
+    run(LAYER_2, "render", "-o", "out")
+    nodeless = LAYER_2.replace("Node n1: {ips: [198.51.100.11]}\n", "")
+    done = run(nodeless, "plan", "--against", "out")
+    assert "layer 2" not in done.stdout
+    assert done.stdout.startswith("note: there is no Node in the input")
+
+
 def nested(path: Path) -> None:
     path.write_text("[" * 100_000)
 

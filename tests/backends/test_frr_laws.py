@@ -13,6 +13,7 @@ from ferrule.compiler.backends.frr.model import Model
 from ferrule.compiler.backends.frr.running import Running
 from ferrule.compiler.backends.frrtext import Block, Body
 from ferrule.compiler.errors import has_errors
+from ferrule.compiler.network import Secret
 
 NOTHING = Model()
 
@@ -126,6 +127,33 @@ def test_two_loads_come_to_the_same_as_one(first: Model, second: Model, around: 
     between = frr.future(running, announce)
     assert frr.diff(between, second).commands == withdraw.commands
     assert text_of(frr.future(between, withdraw)) == text_of(frr.future(running, whole))
+
+
+@given(models(), models(), surroundings())
+def test_the_way_back_is_a_diff_too(first: Model, second: Model, around: str) -> None:
+    """By what was read before, passwords and all, where nothing but the node knows them."""
+    running = reached(read(around), first)
+    there = reached(running, unknown_passwords(second))
+    back = frr.diff(there, running)
+    end = frr.future(there, back)
+    assert back.problems == () or {one.severity for one in back.problems} == {"warning"}
+    assert end == running
+    assert frr.diff(end, running).changes == ()
+
+
+def unknown_passwords(model: Model) -> Model:
+    """The same without the values of its secrets."""
+    instances = (
+        replace(
+            instance,
+            neighbors=tuple(
+                replace(one, password=one.password and Secret(one.password.placeholder))
+                for one in instance.neighbors
+            ),
+        )
+        for instance in model.instances
+    )
+    return replace(model, instances=tuple(instances))
 
 
 @given(models(), surroundings())

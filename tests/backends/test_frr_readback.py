@@ -5,10 +5,13 @@ first, to nothing. Once the node is ours alone, once others have their configura
 and inside the same `router bgp`, with a session that must not notice; under both profiles.
 """
 
+import os
+import signal
+import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 import pytest
@@ -16,6 +19,7 @@ from backends.frr_steps import ALONE, PAIRS
 from daemon.flavour import Flavour
 from daemon.lab import Device, Lab
 from daemon.need import refuse, require_flavours
+from daemon.router import Router
 
 from ferrule.compiler.backends import frr
 from ferrule.compiler.backends.base import Command, Diff
@@ -383,3 +387,39 @@ def test_a_load_that_was_cut_is_finished_or_taken_back(place: Place, part: int) 
             cut = frr.parse(place.text, "prod", want, open_run=True)
             place.go_to(goal, cut)
             place.leave()
+
+
+def test_bgpd_alone_says_the_same_but_for_bfd(place: Place) -> None:
+    """`vtysh -d bgpd`, where only that daemon answers; 10.3 keeps some of the rest in mgmtd."""
+    place.go_to(FULL)
+    alone = frr.parse(place.device.frr.running_config(daemon="bgpd"), "prod")
+    assert replace(alone, profiles=place.running().profiles) == place.running()
+    assert alone.profiles == {}
+    place.leave()
+
+
+def load_and_kill(router: Router, script: str, seconds: float) -> None:
+    """`vtysh -f`, all of whose processes end before it does; on a fast machine perhaps not."""
+    (router.flavour.directories(router.name)[0] / "killed.conf").write_text(script)
+    path = f"/etc/frr/{router.name}/killed.conf"  # inside the installation
+    argv = router.flavour.command("vtysh", "-N", router.name, "-f", path)
+    nothing = subprocess.DEVNULL
+    with subprocess.Popen(  # noqa: S603
+        argv, stdout=nothing, stderr=nothing, start_new_session=True
+    ) as vtysh:
+        with suppress(subprocess.TimeoutExpired):
+            vtysh.wait(seconds)
+        with suppress(ProcessLookupError):
+            os.killpg(vtysh.pid, signal.SIGKILL)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("ms", range(5, 105, 10))
+def test_a_load_whose_vtysh_was_killed_is_finished_or_taken_back(place: Place, ms: int) -> None:
+    script = frr.script(frr.diff(place.running(), FULL).commands)
+    for goal in (FULL, NOTHING):
+        load_and_kill(place.device.frr, script, ms / 1000)
+        place.text = place.device.frr.running_config()
+        cut = frr.parse(place.text, "prod", frr.intend(FULL, "prod"), open_run=True)
+        place.go_to(goal, cut)
+        place.leave()

@@ -48,7 +48,6 @@ class FabricDevice:
             self._install_vtysh()
             self._boot(stack)
             self._sshd.start()
-            stack.callback(self._sshd.stop)
             yield
 
     def _boot(self, stack: ExitStack) -> None:

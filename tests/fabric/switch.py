@@ -79,7 +79,9 @@ class FabricSwitch(FabricDevice):
         self._start_redis()
         redis = stack.enter_context(closing(Redis(path=str(self.machine.path(SOCKET)))))
         self._db = ConfigDb(redis)
-        self.reset()
+        self._replace(self._first)
+        self.save()
+        self._start_bgp()
 
     def _install_tools(self) -> None:
         yang = os.environ.get("FERRULE_SONIC_YANG", "")
@@ -168,9 +170,13 @@ class FabricSwitch(FabricDevice):
         self.restart_bgp()
 
     def restart_bgp(self) -> None:
-        """The bgp container anew: the boot template's lines, then frrcfgd again."""
+        """The bgp container anew."""
         self.stop_frrcfgd()
         self._restart_frr()
+        self._start_bgp()
+
+    def _start_bgp(self) -> None:
+        """The boot template's lines into an empty FRR, then frrcfgd."""
         answer = self.frr.load("\n".join(bgpd.lines(bootable(self.rows()))) + "\n")
         if answer.code:
             raise RuntimeError(f"{self.name}: {answer.output}")

@@ -69,34 +69,27 @@ def make_plan(
         cost.sessions,
         cost.resets,
         tuple((key, one) for key, one in found.items() if isinstance(one, Diagnostic)),
-        (
-            *compilation.diagnostics,
-            *doubts,
-            *map(_vanished, vanished),
-            *_unsliced(compilation),
-            *_emptied(compilation, cost),
-        ),
+        (*compilation.diagnostics, *doubts, *_lacking(compilation, cost, vanished)),
     )
 
 
-def _emptied(compilation: Compilation, cost: Costs) -> Iterator[Diagnostic]:
-    """What an input has none of at all, where that costs: rather forgotten than meant."""
-    impacts = {one.impact for one in cost.items}
-    help = "if that is not meant, it is missing among the PATHs"
-    if not compilation.inputs.services and impacts & {Impact.WITHDRAWAL, Impact.MASS}:
-        message = "the input has no Service of ours: every address that devices announce goes"
-        yield warning("no-services", message, help=help)
-    if not compilation.inputs.spec.peers and Impact.RESET in impacts:
-        message = "the input has no BGPPeer: every session of ours ends"
-        yield warning("no-peers", message, help=help)
-
-
-def _unsliced(compilation: Compilation) -> Iterator[Diagnostic]:
-    inputs = compilation.inputs
+def _lacking(
+    compilation: Compilation, cost: Costs, vanished: Collection[str]
+) -> Iterator[Diagnostic]:
+    """What an input has none of, and rather by mistake."""
+    inputs, impacts = compilation.inputs, {one.impact for one in cost.items}
+    yield from map(_vanished, vanished)
     told = any("EndpointSlice" in one.message for one in compilation.diagnostics)
     if inputs.services and inputs.endpoints is None and not told:
         message = "the input has no EndpointSlice: every Service is taken to have a ready endpoint"
         yield warning("no-endpoints", f"{message} on every node")
+    help = "if that is not meant, it is missing among the PATHs"
+    if not inputs.services and impacts & {Impact.WITHDRAWAL, Impact.MASS}:
+        message = "the input has no Service of ours: every address that devices announce goes"
+        yield warning("no-services", message, help=help)
+    if not inputs.spec.peers and Impact.RESET in impacts:
+        message = "the input has no BGPPeer: every session of ours ends"
+        yield warning("no-peers", message, help=help)
 
 
 def _vanished(device: str) -> Diagnostic:

@@ -16,6 +16,7 @@ from ferrule.apply.hand import Failed
 from ferrule.apply.journal import Journal
 from ferrule.apply.reach import Device
 from ferrule.apply.target import Answer
+from ferrule.apply.unsaved import is_saved, saved_path
 from ferrule.apply.vtysh import CONFIG, NEIGHBORS, Node, NodeFacts, asking, read_shown
 from ferrule.compiler.backends import frr
 from ferrule.compiler.backends.base import Command, Diff
@@ -101,6 +102,10 @@ class NodeHand(DeviceHand[frr.Running]):
         said = answer.out + answer.err
         if answer.code or "%" in said or "[OK]" not in said:
             raise Failed(self.key, f"it cannot be saved: {printable(said.strip())}")
+        self._now = self._read()
+        file = saved_path(self._facts.vtysh)
+        if not is_saved(self._now, self._channel.run((*self._facts.root, "cat", file))):
+            raise Failed(self.key, f"it says that it has saved, and {file} is not what it runs")
 
     def _timer(self) -> deadman.Plan:
         assert self._before is not None

@@ -84,7 +84,7 @@ class Switch:
             version.out.strip(),
             running,
             vtysh.state(name, shown),
-            (*_unsaved(running, saved), *doubts_of(record)),
+            (*unsaved(running, saved), *doubts_of(record)),
             addresses,
             shown.config,
             record.run.name if record else "",
@@ -171,7 +171,7 @@ def _check_mode(device: str, running: sonic.Running) -> None:
         raise Trouble("unsupported-mode", device, message, help)
 
 
-def _unsaved(running: sonic.Running, saved: Answer) -> Iterator[str]:
+def unsaved(running: sonic.Running, saved: Answer) -> Iterator[str]:
     """What a reboot would lose, and `config save` would keep, whoever's it is."""
     try:
         before = sonic.parse(saved.out, running.cluster).tables if saved.code == 0 else None

@@ -18,7 +18,7 @@ from ferrule.apply.device_hand import DeviceHand
 from ferrule.apply.hand import Failed
 from ferrule.apply.journal import Journal
 from ferrule.apply.reach import Device
-from ferrule.apply.switch import BGPD, CONFIG_DB, Switch, SwitchFacts
+from ferrule.apply.switch import BGPD, CONFIG_DB, SAVED, Switch, SwitchFacts, unsaved
 from ferrule.apply.target import Answer, Argv, failure, first_line
 from ferrule.apply.vtysh import CONFIG, asking, read_shown
 from ferrule.compiler.backends import sonic
@@ -126,6 +126,8 @@ class SwitchHand(DeviceHand[sonic.Running]):
 
     def _save(self) -> None:
         self._must(SAVE)
+        for why in unsaved(self._read(), self._config(SAVED)):
+            raise Failed(self.key, f"it says that it has saved: {why}")
 
     def _kept(self) -> None:
         """Of all checkpoints that runs left, only the last few stay."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from ferrule.apply.journal import masked
 from ferrule.apply.target import Answer, Argv
 from ferrule.compiler.backends import frr
-from ferrule.compiler.backends.frrtext import Body, statements, write
+from ferrule.compiler.backends.frrtext import Body, read, statements, write
 from ferrule.compiler.errors import listed, printable
 
 PREAMBLE = ("frr version ", "frr defaults ", "Building configuration", "Current configuration")
@@ -41,6 +41,17 @@ def unsaved(running: frr.Running, saved: Answer, file: str) -> Iterator[str]:
     if lines:
         shown = listed((printable(masked(one)) for one in lines), MOST_SHOWN)
         yield f"lines of others that are not saved in {file}, and that saving would keep: {shown}"
+
+
+def is_saved(running: frr.Running, saved: Answer) -> bool:
+    """Whether a file holds all that runs: `write memory` says OK whatever became of it (8.4).
+
+    True where there is no such file: FRR saves elsewhere.
+    """
+    if saved.code:
+        return True
+    there, here = (dict.fromkeys(_flat(one.body)) for one in (read(saved.out), running.config))
+    return there == here
 
 
 def _foreign(running: frr.Running) -> dict[str, None]:

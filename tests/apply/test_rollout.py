@@ -6,10 +6,11 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import pytest
 from fabric.chaos import (
+    SAVE,
     Trap,
     World,
     another_peer,
@@ -18,6 +19,8 @@ from fabric.chaos import (
     one_service_more,
 )
 from fabric.fabric import Fabric
+
+from ferrule.apply import device_hand
 
 pytestmark = pytest.mark.daemon
 
@@ -38,6 +41,14 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
         fabric.boot()
         fabric.wait_established()
         yield World(fabric)
+
+
+@pytest.fixture(autouse=True)
+def _at_the_beginning(world: World) -> None:
+    """Whatever the test before has left."""
+    before = world.spec()
+    if world.state(before).changes:
+        assert world.apply(before)[1].done
 
 
 def test_as_planned_there_and_back(world: World) -> None:
@@ -88,6 +99,26 @@ def cut(device: str) -> FaultOf:
     return soon
 
 
+def restarted(device: str) -> FaultOf:
+    """bgpd comes back with what is saved, while it is given something else."""
+
+    @contextmanager
+    def at_once(world: World) -> Iterator[None]:
+        world.fabric.devices[device].restart_bgpd()
+        yield
+
+    return at_once
+
+
+def silent(device: str) -> FaultOf:
+    """Nothing that is sent arrives, until it is too late."""
+    return lambda world: world.fabric.devices[device].unreachable()
+
+
+def full(world: World) -> AbstractContextManager[object]:
+    return world.fabric.nodes["node-1"].full_disk()
+
+
 FAULTS = {
     ("node-1", "vtysh-dies"): vtysh("die", 2),
     ("node-1", "bgpd-refuses-a-line"): vtysh("refuse", r"network\|prefix-list"),
@@ -97,7 +128,16 @@ FAULTS = {
     ("tor-a", "frrcfgd-looks-away"): frrcfgd("ignore"),
     ("tor-a", "the-connection-is-cut"): cut("tor-a"),
 }
-EVERY = [(*fault, load) for fault in FAULTS for load in (1, 2)]
+SAVING = {
+    ("node-1", "the-disk-is-full"): full,
+    ("node-1", "the-connection-is-cut"): cut("node-1"),
+    ("tor-a", "the-disk-is-full"): config("full"),
+    ("tor-a", "the-connection-is-cut"): cut("tor-a"),
+}
+EVERY = [
+    *((*fault, load) for fault in FAULTS for load in (1, 2)),
+    *((*fault, SAVE) for fault in SAVING),
+]
 SOME = random.Random(11).sample(EVERY, 3)  # noqa: S311  # which, is all the same
 
 
@@ -116,7 +156,8 @@ def as_before(world: World, device: str, fault: str, load: int) -> None:
     """Everything is as it was, and nothing is left to do."""
     before, after = world.spec(), world.spec(*HITLESS)
     was = world.state(before)
-    trap = Trap(device, load, lambda: FAULTS[device, fault](world))
+    faults = FAULTS if load else SAVING
+    trap = Trap(device, load, lambda: faults[device, fault](world))
     _, result = world.apply(after, trap)
     assert trap.fell, result
     assert not result.done
@@ -134,4 +175,55 @@ def test_a_writer_beside_us_is_no_failure(world: World) -> None:
     assert result.done, result.why
     rows = world.fabric.switches["tor-a"].rows()
     assert rows["BGP_PEER_GROUP"]["default|OTHERS"] == {"asn": "65099"}
+    assert world.apply(before)[1].done
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("device", ["node-1", "tor-a"])
+def test_what_falls_silent_is_put_back_when_it_answers_again(world: World, device: str) -> None:
+    before, after = world.spec(), world.spec(*HITLESS)
+    was = world.state(before)
+    trap = Trap(device, 1, lambda: silent(device)(world))
+    _, result = world.apply(after, trap)
+    assert trap.fell, result
+    assert not result.done
+    assert result.stuck == {}, result
+    assert world.state(before) == was
+
+
+@pytest.mark.parametrize("device", ["node-1"])
+def test_what_does_not_come_back_is_said_and_put_back_by_name(
+    world: World, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device_hand, "BACK_S", 1.0)
+    before, after = world.spec(), world.spec(*HITLESS)
+    was = world.state(before)
+    with ExitStack() as gone:
+
+        @contextmanager
+        def for_good() -> Iterator[None]:
+            gone.enter_context(silent(device)(world))
+            yield
+
+        _, result = world.apply(after, Trap(device, 1, for_good))
+        assert not result.done
+        assert result.stuck.keys() == {("node", device)}, result
+    assert world.revert(before, world.last).done
+    assert world.state(before) == was
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("device", ["node-1", "node-2"])
+def test_bgpd_that_starts_again_has_lost_its_sessions_and_nothing_else(
+    world: World, device: str
+) -> None:
+    before, after = world.spec(), world.spec(*HITLESS)
+    was = world.state(before)
+    trap = Trap(device, 1, lambda: restarted(device)(world))
+    _, result = world.apply(after, trap)
+    assert trap.fell, result
+    now = world.state(after if result.done else before)
+    assert not now.changes
+    if not result.done:
+        assert now.owned == was.owned
     assert world.apply(before)[1].done

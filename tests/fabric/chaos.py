@@ -1,13 +1,13 @@
 """A fabric that goes from one spec to another, and what goes wrong on the way, at any step.
 
-A fault is entered just before a device is given its Nth script or patch, and left right after: the
-device is well again when it is to be put back.
+A fault is entered just before a device is given its Nth script or patch, or is to save, and left
+right after: the device is well again when it is to be put back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, TextIO
@@ -29,11 +29,13 @@ Documents = Sequence[Data]
 Fault = Callable[[], AbstractContextManager[object]]
 SETTLE_S = 40.0
 LOADED = "/dev/stdin"
+SAVE = 0
+SAVES = ("save", "-y")
 
 
 @dataclass
 class Trap:
-    """Where a fault lies in wait: at which load of a device; `fell` says that it was met."""
+    """Where a fault lies in wait: at which load of a device, 0 is its save; was it met?"""
 
     device: str
     load: int
@@ -83,17 +85,21 @@ class _Walking:
 
 @contextmanager
 def _sprung(traps: Sequence[Trap], argv: Argv) -> Iterator[None]:
-    if argv[-1] != LOADED or "-d" in argv:
-        yield
-        return
-    for one in traps:
-        one.seen += 1
-        if one.seen == one.load:
+    mine = [one for one in traps if _is_met(one, argv)]
+    with ExitStack() as stack:
+        for one in mine:
             one.fell = True
-            with one.fault():
-                yield
-            return
-    yield
+            stack.enter_context(one.fault())
+        yield
+
+
+def _is_met(trap: Trap, argv: Argv) -> bool:
+    if trap.load == SAVE:
+        return not trap.fell and (argv[-1] == "write memory" or tuple(argv[-2:]) == SAVES)
+    if argv[-1] != LOADED or "-d" in argv:
+        return False
+    trap.seen += 1
+    return trap.seen == trap.load
 
 
 @dataclass(frozen=True)
@@ -110,6 +116,7 @@ class World:
 
     def __init__(self, fabric: Fabric) -> None:
         self.fabric = fabric
+        self.last = ""  # the name of the last run
 
     def spec(self, *changes: Callable[[Documents], None]) -> list[str]:
         """The example, changed."""
@@ -136,8 +143,15 @@ class World:
         doing = apply.Doing(
             Settings(batch=4, settle_s=SETTLE_S), lambda _line: None, journal=journal
         )
+        run = apply.new_run()
+        self.last = run.name
         with self.fabric.inside():
-            return planned.plan, apply.carry_out(planned, apply.new_run(), doing)
+            return planned.plan, apply.carry_out(planned, run, doing)
+
+    def revert(self, paths: Sequence[str], run: str) -> Result:
+        doing = apply.Doing(Settings(), lambda _line: None)
+        with self.fabric.inside():
+            return apply.revert(self.compiled(paths), run, doing, local=())
 
     def state(self, paths: Sequence[str]) -> State:
         planned = self.planned(paths)

@@ -243,12 +243,12 @@ def plan(
     """Show what would change on every device, in which order, and what it costs."""
     from ferrule.commands import plan as planning
     from ferrule.commands import talk
-    from ferrule.compiler import planview, views
+    from ferrule.compiler import plancomment, planjson, planview, views
 
     compiled = _compiled(out=against, **inputs)
     if not compiled.compilation.ok:
         if output == "json":
-            _print_json(planview.unmade(compiled.compilation))
+            _print_json(planjson.unmade(compiled.compilation))
         _conclude(compiled.compilation, views, told=output == "json")
     try:
         if against:
@@ -260,13 +260,13 @@ def plan(
     except OSError as bad:
         raise click.ClickException(str(bad)) from None
     if output == "json":
-        _print_json(planview.as_json(made, planning.salt()))
+        _print_json(planjson.as_json(made, planning.salt()))
     else:
         part = planview.PARTIAL if output == "text" else ()  # there the plan says it
         talk.diagnostics(one for one in made.problems if one.code not in part)
         for line in views.pending_lines(compiled.compilation.network):
             talk.aloud(line)
-        said = planview.markdown(made) if output == "markdown" else None
+        said = plancomment.markdown(made) if output == "markdown" else None
         for line in said or planview.text(made, annotate=annotate):
             click.echo(line)
     click.echo(planview.summary(made), err=True)

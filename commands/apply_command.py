@@ -17,7 +17,7 @@ from ferrule.apply.target import Trouble
 from ferrule.commands import apply, talk
 from ferrule.commands.inputs import Compiled, Wanted, compiled
 from ferrule.commands.plan import load
-from ferrule.compiler import checks, planview, views
+from ferrule.compiler import checks, planjson, planview, views
 from ferrule.compiler.errors import listed, printable
 from ferrule.compiler.plan import Impact
 
@@ -56,7 +56,7 @@ def main(
         _earlier(made, doing, end, revert=revert, confirm_now=confirm_now, local=local)
     this = apply.planned(made, local=local, parallel=parallel, adopt=adopt)
     _show(this, output)
-    if said is not None and (moved := listed(planview.stale(this.plan, said))) != "none":
+    if said is not None and (moved := listed(planjson.stale(this.plan, said))) != "none":
         end(f"nothing was done: {moved} moved since the plan was made: plan again", 1)
     if refused := [*apply.refusals(this, allow), *apply.unmet(this, adopt)]:
         for why in refused:
@@ -64,7 +64,8 @@ def main(
         end(f"nothing was done · {planview.summary(this.plan)}", 1)
     for (kind, name), run in apply.unfinished(this).items():
         talk.aloud(f"{kind} {name}: what run {printable(run)} left open is finished")
-    if not this.plan.changes and not apply.unfinished(this):
+    on_devices = this.plan.changes or apply.unfinished(this)
+    if not on_devices and not (wanted.live and apply.unwritten(this)):
         end(planview.summary(this.plan), 0, done=True)
     if not wanted.live:
         _warn(this)
@@ -75,6 +76,8 @@ def main(
             apply.write_statuses(this, wanted, talk.aloud)
         except Trouble as bad:
             end(f"nothing was done on devices: {bad.message}", 1)
+    if not on_devices:
+        end(f"statuses written · {planview.summary(this.plan)}", 0, done=True)
     _report(this, doing, end)
 
 
@@ -95,7 +98,8 @@ def _wanted(
 
 
 def _show(this: apply.Planned, output: str) -> None:
-    talk.diagnostics(this.plan.problems)
+    told = () if output == "json" else planview.PARTIAL  # the text has these
+    talk.diagnostics(one for one in this.plan.problems if one.code not in told)
     if output == "json":
         return
     for line in planview.text(this.plan):

@@ -22,8 +22,8 @@ from ferrule.compiler.errors import Diagnostic
 from ferrule.compiler.network import without_secrets
 from ferrule.compiler.observed import Key, Observed
 from ferrule.compiler.plan import Plan
+from ferrule.compiler.planjson import as_json
 from ferrule.compiler.planning import make_plan
-from ferrule.compiler.planview import as_json
 from ferrule.compiler.views import API_VERSION
 from ferrule.observe import rendered
 

@@ -16,6 +16,7 @@ LAYERS = (
     ("commands",),
     ("reconcile",),
     ("announce", "apply", "observe"),
+    ("compiler.plancomment", "compiler.planjson"),
     ("compiler.planview", "compiler.statusview"),
     ("compiler.status",),
     ("compiler.checks", "compiler.sessions"),

@@ -16,7 +16,7 @@ from short import compiled
 
 from ferrule.commands import plan as planning
 from ferrule.commands.inputs import Wanted
-from ferrule.compiler import planview
+from ferrule.compiler import plancomment, planjson, planview
 from ferrule.compiler.backends import sonic
 from ferrule.compiler.errors import error, warning
 from ferrule.compiler.observed import Observed
@@ -63,9 +63,9 @@ def test_no_form_has_a_password(tmp_path: Path) -> None:
     assert any("password" in change.path[-1] for one in plan.devices for change in one.diff.changes)
     forms = [
         saved(plan, tmp_path)[0],
-        json.dumps(planview.as_json(plan, "salt")),
+        json.dumps(planjson.as_json(plan, "salt")),
         *planview.text(plan, annotate=True),
-        *planview.markdown(plan),
+        *plancomment.markdown(plan),
         repr(plan),
     ]
     assert not [one for one in forms if PASSWORD in one or OTHER in one]
@@ -77,7 +77,7 @@ def test_two_files_of_one_plan_differ_and_neither_is_stale(tmp_path: Path) -> No
     second, again = saved(plan, tmp_path)
     assert first != second
     assert {**said, "devices": 0, "salt": 0} == {**again, "devices": 0, "salt": 0}
-    assert [*planview.stale(plan, said), *planview.stale(plan, again)] == []
+    assert [*planjson.stale(plan, said), *planjson.stale(plan, again)] == []
     assert list(tmp_path.iterdir()) == [tmp_path / "plan.json"]
 
 
@@ -97,7 +97,7 @@ MOVED = {
 @pytest.mark.parametrize(("now", "moved"), MOVED.values(), ids=MOVED.keys())
 def test_a_file_is_stale(now: Plan, moved: list[str], tmp_path: Path) -> None:
     _, said = saved(planned(network(), network(TWO)), tmp_path)
-    assert sorted(planview.stale(now, said)) == moved
+    assert sorted(planjson.stale(now, said)) == moved
 
 
 def test_rows_of_others_do_not_make_it_stale(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_rows_of_others_do_not_make_it_stale(tmp_path: Path) -> None:
     assert isinstance(switch.running, sonic.Running)
     tables = {**switch.running.tables, "VLAN": {"Vlan7": {"vlanid": "7"}}}
     seen["switch", "tor-a"] = replace(switch, running=sonic.parse(tables, "prod"))
-    assert list(planview.stale(make_plan(after, seen), said)) == []
+    assert list(planjson.stale(make_plan(after, seen), said)) == []
 
 
 def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_comment_stays_one_whatever_names_say() -> None:
         failed=((("node", HOSTILE), error("unreachable", HOSTILE)),),
         problems=(warning("x", HOSTILE),),
     )
-    text = "\n".join(planview.markdown(hostile))
+    text = "\n".join(plancomment.markdown(hostile))
     assert "\x1b" not in text
     outside = blocks(text)
     assert not [one for one in outside if re.search(r"(?<!\\)<img", one)]
@@ -184,8 +184,8 @@ def test_a_comment_has_an_end() -> None:
     spec = SPEC.replace("public: {}", "public: {addresses: [10.0.0.0/16]}")
     nodes = "".join(f"Node m{n}: {{ips: [198.51.100.{n}]}}\n" for n in range(20, 60))
     plan = planned(network("", spec=spec), network(many(900) + nodes, spec=spec))
-    text = "\n".join(planview.markdown(plan))
-    assert len(text) <= planview.MOST_CHARS
+    text = "\n".join(plancomment.markdown(plan))
+    assert len(text) <= plancomment.MOST_CHARS
     assert re.search(r"^# and \d+ lines more$", text, re.MULTILINE)
     left = re.search(r"^(\d+) parts? more: run `ferrule plan` to see all$", text, re.MULTILINE)
     assert left
@@ -197,6 +197,6 @@ def test_a_comment_has_an_end() -> None:
 def test_a_long_list_of_costs_is_counted() -> None:
     plan = planned(network(), network(TWO))
     plan = replace(plan, items=(Item(Impact.OWNER, "moves", (), 1),) * 100)
-    said = list(planview.markdown(plan))
-    assert said.count("- moves") == planview.MOST_ITEMS
+    said = list(plancomment.markdown(plan))
+    assert said.count("- moves") == plancomment.MOST_ITEMS
     assert "- and 71 more" in said  # the line of what does not change is one of them

@@ -11,7 +11,7 @@ import pytest
 from plan.worlds import found, running
 from short import compiled
 
-from ferrule.compiler import planview
+from ferrule.compiler import plancomment, planjson, planview
 from ferrule.compiler.backends import frr, sonic
 from ferrule.compiler.errors import Diagnostic, error
 from ferrule.compiler.observed import Key, Observed
@@ -124,7 +124,11 @@ def test_what_others_have_in_an_instance_is_no_change_and_never_shown() -> None:
     problems = device(plan, "n1").diff.problems
     assert {one.code for one in problems} == {"foreign-globals"}
     assert plan.ok
-    forms = [*planview.text(plan), *planview.markdown(plan), json.dumps(planview.as_json(plan, ""))]
+    forms = [
+        *planview.text(plan),
+        *plancomment.markdown(plan),
+        json.dumps(planjson.as_json(plan, "")),
+    ]
     assert not [one for one in forms if FOREIGN in one or "203.0.113.1" in one]
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TextIO
 
 import click
 
@@ -36,20 +34,11 @@ def as_json(value: object) -> None:
 
 def asked(question: str) -> bool | None:
     """The answer of whoever sits at the terminal, never of stdin; None where nobody does."""
-    with _terminal() as terminal:
-        if terminal is None:
-            return None
-        terminal.write(f"{question} [y/N] ")
-        terminal.flush()
-        return terminal.readline().strip().lower() in ("y", "yes")
-
-
-@contextmanager
-def _terminal() -> Iterator[TextIO | None]:
     try:
-        stream = TERMINAL.open("r+", buffering=1)
+        # Two streams: a terminal is not seekable, so one for both cannot be opened.
+        with TERMINAL.open() as hears, TERMINAL.open("w") as says:
+            says.write(f"{question} [y/N] ")
+            says.flush()
+            return hears.readline().strip().lower() in ("y", "yes")
     except OSError:
-        yield None
-        return
-    with stream:
-        yield stream
+        return None

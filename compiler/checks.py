@@ -46,7 +46,8 @@ def checks(
 ) -> Iterator[Check]:
     """Every session whose node was read; those in `resets` may have ended in between.
 
-    Without `new`, sessions that were not up before are left out: their time is still to come.
+    Without `new` these are left out, and those that were not up before: their time is still to
+    come. A session without BFD at one end comes up again once the other has none either (10.3).
     """
     told = {
         name: frr.told(one.running)
@@ -56,15 +57,19 @@ def checks(
     for session in network.sessions:
         if session.node in told:
             check = _check(session, before, after, told[session.node], resets)
-            if new or check.before == "Established":
+            if new or (check.before == "Established" and _ear(session) not in resets):
                 yield check
+
+
+def _ear(session: Session) -> Ear:
+    end = session.node_end
+    return session.node, (end.vrf, str(end.neighbor or end.interface))
 
 
 def _check(
     session: Session, before: Seen, after: Seen, told: Told, resets: Collection[Ear]
 ) -> Check:
-    end = session.node_end
-    neighbor = (end.vrf, str(end.neighbor or end.interface))
+    _, neighbor = _ear(session)
     old, now = (_state(seen, session.node, neighbor) for seen in (before, after))
     accepted = _accepted(session, told.get(neighbor, {}), after)
     fault = _fault(session, old, now, may_end=(session.node, neighbor) in resets)

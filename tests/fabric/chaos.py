@@ -171,17 +171,17 @@ class World:
 # Changes of the example `fabric`.
 
 
-def _named(documents: Documents, kind: str, name: str) -> Data:
+def named(documents: Documents, kind: str, name: str) -> Data:
     return next(one for one in documents if one["kind"] == kind and one["metadata"]["name"] == name)
 
 
 def one_service_more(documents: Documents) -> None:
     """A route that is new, in a class that is there."""
-    made = deepcopy(_named(documents, "Service", "web"))
+    made = deepcopy(named(documents, "Service", "web"))
     made["metadata"]["name"] = "new"
     assert isinstance(documents, list)
     documents.append(made)
-    ends = deepcopy(_named(documents, "EndpointSlice", "web-1"))
+    ends = deepcopy(named(documents, "EndpointSlice", "web-1"))
     ends["metadata"] |= {"name": "new-1", "labels": {"kubernetes.io/service-name": "new"}}
     documents.append(ends)
 
@@ -189,15 +189,15 @@ def one_service_more(documents: Documents) -> None:
 def one_service_less(documents: Documents) -> None:
     """A route that goes."""
     assert isinstance(documents, list)
-    documents.remove(_named(documents, "Service", "api"))
+    documents.remove(named(documents, "Service", "api"))
 
 
 def another_pool(documents: Documents) -> None:
     """Sets and statements of the switches come and go."""
-    spec = _named(documents, "IPAddressPool", "public")["spec"]
+    spec = named(documents, "IPAddressPool", "public")["spec"]
     spec["addresses"] = ["192.0.2.0/26", *spec["addresses"][2:]]
 
 
 def another_peer(documents: Documents) -> None:
     """Neighbors move to another peer group, which SONiC does not do in place: sessions reset."""
-    _named(documents, "BGPPeer", "tor-a-v4")["metadata"]["name"] = "rack-a"
+    named(documents, "BGPPeer", "tor-a-v4")["metadata"]["name"] = "rack-a"

@@ -32,8 +32,6 @@ IMPACTS: Mapping[tuple[str, str], tuple[Impact, Impact, Impact]] = {
     ("BGP_GLOBALS_LISTEN_PREFIX", "*"): ("reset", "reset", "reset"),
     ("BGP_NEIGHBOR", ""): ("none", "reset", "session"),
     ("BGP_NEIGHBOR", "*"): ("reset", "reset", "reset"),
-    ("BGP_NEIGHBOR_AF", ""): ("reset", "reset", "reset"),  # of a neighbor that was taken over
-    ("BGP_NEIGHBOR_AF", "*"): ("reset", "reset", "reset"),
     ("BGP_PEER_GROUP", ""): ("none", "reset", "none"),  # its members have rows of their own
     ("BGP_PEER_GROUP", "*"): ("reset", "reset", "reset"),
     ("BGP_PEER_GROUP", "bfd"): ("none", "none", "reset"),
@@ -54,6 +52,8 @@ IMPACTS: Mapping[tuple[str, str], tuple[Impact, Impact, Impact]] = {
     ("ROUTE_MAP_SET", ""): ("none", "none", "none"),
     ("ROUTE_MAP_SET", "*"): ("none", "none", "none"),
 }
+# A neighbor that was taken over may have these: frrcfgd makes the same lines of them.
+ALIKE = {"BGP_NEIGHBOR_AF": "BGP_PEER_GROUP_AF"}
 LISTEN = "BGP_GLOBALS_LISTEN_PREFIX"
 MEMBERS = ("BGP_NEIGHBOR", LISTEN)
 OPS: tuple[Op, ...] = ("add", "change", "remove")
@@ -99,7 +99,8 @@ def _meet(one: str, other: str) -> bool:
 
 def impact(change: Change) -> Impact:
     """What one change means by itself."""
-    table, name = change.path[0], change.path[2] if len(change.path) > 2 else ""
+    table = ALIKE.get(change.path[0], change.path[0])
+    name = change.path[2] if len(change.path) > 2 else ""
     row = IMPACTS.get((table, name)) or IMPACTS[table, "*"]
     if name == "max_prefix_limit" and change.old and change.new:
         return "limit" if int(change.new) < int(change.old) else "none"

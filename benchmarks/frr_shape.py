@@ -3,198 +3,298 @@
     python benchmarks/frr_shape.py            as root; FRR as tests/daemon/install puts it there
     python benchmarks/frr_shape.py 1000
 
-Ours: `network PREFIX route-map CLASS`, outbound maps that do not grow; a diff, by `vtysh -f`.
-MetalLB's: per neighbor a prefix-list of all prefixes, numbered by position; by `vtysh -f` with the
-lines that changed alone, and by frr-reload.py, as MetalLB does it. The new prefix is the last one
-by number, what is best for positions, and then, up to 1,000 Services, the first one. Two neighbors
-are configured, one is there and counts the UPDATE messages it hears.
+Ours: `network PREFIX route-map CLASS`, outbound maps that do not grow. A change is what we do of
+it: the running configuration read, compared with what should be, the difference sent by `vtysh -f`.
+MetalLB's (see `metallb_shape`): the changed lines alone by `vtysh -f`, which is the least that its
+shape can cost, and the whole by frr-reload.py, which is what MetalLB does (Debian: the package
+frr-pythontools); a Service that comes last in its order, and then one that comes first. Both have
+the same Services and the same two neighbors.
+
+`heard` is when the first neighbor has heard all that is new. The last columns say, for each
+neighbor, of how many prefixes it heard something new, how many once more as they were, and how many
+withdrawn, in how many UPDATE messages. What takes longer than a limit is stopped and said to.
 """
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from ipaddress import ip_address
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from backends.frr_networks import (  # noqa: E402
-    advertise,
-    end,
-    network,
-    node,
-    prefix_set,
-    route_class,
-    session,
-    term,
-)
-from daemon.flavour import HOST, Flavour, discover, wait_for  # noqa: E402
+import metallb_shape  # noqa: E402
+from daemon.ear import Ears, Heard  # noqa: E402
+from daemon.flavour import Flavour, discover, wait_for  # noqa: E402
 from daemon.lab import Device, Lab  # noqa: E402
+from daemon.meant import Meant  # noqa: E402
+from daemon.rig import Majors, Rig, load  # noqa: E402
+from daemon.shop import GOLD, ONLY_A, SILVER, Shop, prefix  # noqa: E402
 
 from ferrule.compiler.backends import frr  # noqa: E402
-from ferrule.compiler.backends.frr.model import Model  # noqa: E402
 
 SIZES = (1_000, 10_000)
-NEIGHBORS = ("10.1.0.1", "10.1.0.2")
-FIRST = ip_address("198.18.0.0")  # RFC 2544
-POOL = prefix_set("bench", 32, "198.18.0.0/15")
-CLASS = route_class(POOL, term(communities="65000:1"))
-QUIET_S = 7  # route-map delay-timer, and some
-LIMIT_S = 300
-MOST_IN_FRONT = 1_000  # every number changes: 10,000 take hours
-FAR = """\
-router bgp 65000
- bgp router-id 10.1.0.1
- no bgp ebgp-requires-policy
- neighbor 10.1.0.10 remote-as 65001
- neighbor 10.1.0.10 timers connect 1
-exit
-"""
+QUIET_S = 7.0  # FRR looks at a changed route-map after 5 s
+LIMIT_S = 45
+LOAD_S = 150
+WAIT_S = 600.0  # never reached: the limits come first
+RUNS = 5
+LAST = (25_442, 25_443)  # 198.18.99.98 and 99: behind all others in MetalLB's order
+FIRST, SECOND = "tor-a", "tor-b"
+Change = Callable[[Device], int]  # how many lines were sent
 
 
-def prefixes(first: int, last: int) -> list[str]:
-    """Those from one number to another, both included."""
-    return [f"{FIRST + n}/32" for n in range(first, last + 1)]
+class TooLongError(Exception):
+    """Not done in the time that it had."""
 
 
-def ours(first: int, last: int) -> Model:
-    """The node as we lower it."""
-    table = tuple(advertise(one, CLASS) for one in prefixes(first, last))
-    peers = (session(f"tor-{one}", end(one)) for one in NEIGHBORS)
-    whole = network(node(*peers, advertisements=table, classes=(CLASS,)), sets=[POOL])
-    return frr.lower(whole.nodes[0], whole)
+@contextmanager
+def limit(seconds: int) -> Iterator[None]:
+    """Interrupt what is inside after so long."""
+
+    def stop(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise TooLongError(f"over {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
-def metallb(first: int, last: int) -> str:
-    """What MetalLB's template makes of the same: its lists, maps and neighbors."""
-    table = prefixes(first, last)
-    lines = []
-    for one in NEIGHBORS:
-        for name in (f"{one}-pl-ipv4", f"{one}-65000:1-ipv4-community-prefixes"):
-            lines += [f"ip prefix-list {name} seq {n} permit {p}" for n, p in enumerate(table, 1)]
-    for one in NEIGHBORS:
-        lines += [
-            f"route-map {one}-in deny 20\nexit",
-            f"route-map {one}-out permit 1",
-            f" match ip address prefix-list {one}-65000:1-ipv4-community-prefixes",
-            " set community 65000:1 additive\n on-match next\nexit",
-            f"route-map {one}-out permit 2",
-            f" match ip address prefix-list {one}-pl-ipv4\nexit",
-        ]
-    lines += ["router bgp 65001", " bgp router-id 10.1.0.10", " no bgp ebgp-requires-policy"]
-    lines += [" no bgp default ipv4-unicast", " no bgp network import-check"]
-    lines += [f" neighbor {one} remote-as 65000" for one in NEIGHBORS]
-    lines += [" address-family ipv4 unicast", *(f"  network {one}" for one in table)]
-    for one in NEIGHBORS:
-        lines += [f"  neighbor {one} activate"]
-        lines += [f"  neighbor {one} route-map {one}-{way} {way}" for way in ("in", "out")]
-    return "\n".join((*lines, " exit-address-family", "exit", ""))
+@dataclass
+class Bench:
+    """The node and its two neighbors, under one of the two shapes."""
 
+    rig: Rig
+    ears: Ears = field(init=False)
 
-def changed(old: str, new: str) -> str:
-    """The lines of MetalLB's configuration that differ, the lists in the order of `old`."""
-    there = set(old.splitlines())
-    lists = [line for line in new.splitlines() if line.startswith("ip ") and line not in there]
-    gone = [line for line in old.splitlines() if line.startswith("ip ")]
-    stays = set(new.splitlines())
-    lines = [f"no {line}" for line in gone if line not in stays] + lists
-    lines += ["router bgp 65001", " address-family ipv4 unicast"]
-    lines += [line for line in new.splitlines() if "  network" in line and line not in there]
-    return "\n".join((*lines, " exit-address-family", "exit", ""))
+    @property
+    def node(self) -> Device:
+        """The one that is changed."""
+        return self.rig.nodes["node-1"]
 
-
-def reload(device: Device, text: str) -> None:
-    """As MetalLB's reloader does it."""
-    root = device.frr.flavour.root
-    run = root / "run/frr" / device.frr.name
-    target = run / "target.conf"
-    target.write_text(text)
-    vtysh = run / "vtysh"
-    inside = "" if root == HOST else f"chroot {root} "
-    vtysh.write_text(
-        f'#!/bin/bash\nexec {inside}/usr/bin/vtysh "${{@/#{str(root).rstrip("/")}/}}"\n'
-    )
-    vtysh.chmod(0o755)
-    command = ["/usr/bin/python3", "/usr/lib/frr/frr-reload.py", "--reload", "-N", device.frr.name]
-    paths = ["--bindir", str(run), "--rundir", str(run), "--confdir", str(run)]
-    subprocess.run(  # noqa: S603
-        [*command, *paths, str(target)], check=True, capture_output=True, timeout=LIMIT_S
-    )
-
-
-def load(device: Device, text: str) -> None:
-    """By `vtysh -f`."""
-    answer = device.frr.load(text)
-    if not answer.ok:
-        raise RuntimeError(answer.output[:500])
-
-
-def measure(
-    flavour: Flavour, count: int, whole: str, change: Callable[[Device], None]
-) -> tuple[float, float, int]:
-    """Seconds until the command is done and until the neighbor has it, and messages it heard."""
-    with Lab({flavour.major: flavour}) as lab:
-        here = lab.device("node", flavour.major, {"rack": ["10.1.0.10/24"]}, whole)
-        far = lab.device("far", flavour.major, {"rack": ["10.1.0.1/24"]}, FAR)
-        far.wait_established("10.1.0.10", seconds=60)
-        wait_for(lambda: heard(far)[0] == count, 120, "all routes are there")
-        time.sleep(QUIET_S)
-        _, before = heard(far)
+    def start(self, text: str) -> float:
+        """Load all devices; how long the node took."""
+        for far, device in self.rig.far.items():
+            assert load(device, self.rig.meant.far_text(far)) == []
         start = time.perf_counter()
-        change(here)
-        done = time.perf_counter() - start
-        wait_for(lambda: heard(far)[0] == count + 1, 120, "the new route is there")
-        there = time.perf_counter() - start
-        time.sleep(QUIET_S)
-        return done, there, heard(far)[1] - before
+        with limit(LOAD_S):
+            assert load(self.node, text) == []
+            took = time.perf_counter() - start
+            self.rig.wait_established()
+        self.ears = Ears(self.rig.far, QUIET_S)
+        for far in self.rig.far:
+            self.rig.wait_heard(far)
+        return took
+
+    def measure(self, change: Change, new: Collection[str]) -> Measured:
+        """Make a change that lets the first neighbor hear something new of some prefixes."""
+        self.ears.forget()
+        start = time.perf_counter()
+        with limit(LIMIT_S):
+            lines = change(self.node)
+            done = time.perf_counter() - start
+            wait_for(lambda: {*new} <= {*self.ears.so_far(FIRST).announced}, WAIT_S, "it is heard")
+            heard = time.perf_counter() - start
+        self.ears.wait_quiet(WAIT_S)
+        said = self.ears.heard()
+        return Measured(lines, done, heard, said[FIRST], said[SECOND])
 
 
-def heard(far: Device) -> tuple[int, int]:
-    """Routes that the neighbor holds, and UPDATE messages that it has received."""
-    known = far.frr.show_json("show bgp neighbors 10.1.0.10")["10.1.0.10"]
-    accepted = known.get("addressFamilyInfo", {}).get("ipv4Unicast", {})
-    return accepted.get("acceptedPrefixCounter", 0), known["messageStats"]["updatesRecv"]
+@dataclass(frozen=True)
+class Measured:
+    """One line of the table."""
+
+    lines: int
+    done_s: float
+    heard_s: float
+    first: Heard
+    second: Heard
+
+    def row(self, base_s: float) -> str:
+        """With the time as a ratio to another one."""
+        times = f"{self.done_s:9.2f}s{self.heard_s:9.2f}s{self.heard_s / base_s:8.1f}x"
+        return f"{self.lines or '':>8}{times}{_said(self.first)}{_said(self.second)}"
 
 
-def shapes(count: int) -> Iterator[tuple[str, str, Callable[[Device], None]]]:
-    """Name, configuration before, and how one Service more is loaded."""
-    new = ours(1, count + 1)
+def _said(heard: Heard) -> str:
+    kinds = (heard.announced, heard.repeated, heard.withdrawn)
+    return f"{'/'.join(str(len(one)) for one in kinds):>18} in {heard.messages:<4}"
 
-    def by_diff(device: Device) -> None:
-        running = frr.parse(device.frr.running_config(), "prod")
-        load(device, frr.script(frr.diff(running, frr.intend(new, "prod")).commands))
 
-    yield "ours, read + diff + vtysh -f", frr.render(ours(1, count)), by_diff
-    before, after, front = metallb(1, count), metallb(1, count + 1), metallb(0, count)
-    lines = changed(before, after)
-    yield "MetalLB's, vtysh -f", before, lambda device: load(device, lines)
-    yield "MetalLB's, frr-reload.py", before, lambda device: reload(device, after)
-    if count <= MOST_IN_FRONT:
-        yield "  the same, in front", before, lambda device: reload(device, front)
+@dataclass
+class Table:
+    """Prints what is measured, as ratios to the first line."""
+
+    base_s: float = 0.0
+
+    def say(self, name: str, measured: Callable[[], Measured]) -> bool:
+        """One line; false where it took too long, so that the node is of no more use."""
+        try:
+            one = measured()
+        except (TooLongError, TimeoutError, subprocess.SubprocessError) as error:
+            print(f"  {name:34}{str(error)[:80]}", flush=True)
+            return False
+        self.base_s = self.base_s or one.heard_s
+        print(f"  {name:34}{one.row(self.base_s)}", flush=True)
+        return True
 
 
 def main() -> None:
     """Print a table for each installed FRR and each size."""
+    sizes = [*map(int, sys.argv[1:])] or SIZES
     for flavour in discover().values():
-        for count in map(int, sys.argv[1:]) if sys.argv[1:] else SIZES:
-            print(f"FRR {flavour.version}, {count:,} Services and one more")
-            print(f"  {'':30}{'done':>9}{'heard':>9}{'ratio':>8}{'UPDATEs':>9}")
-            first = 0.0
-            for name, whole, change in shapes(count):
-                try:
-                    done, there, messages = measure(flavour, count, whole, change)
-                except (TimeoutError, subprocess.TimeoutExpired, RuntimeError) as error:
-                    print(f"  {name:30}{str(error)[:60]}")
-                    continue
-                first = first or there
-                print(
-                    f"  {name:30}{done:8.2f}s{there:8.2f}s{there / first:7.1f}x{messages:9}",
-                    flush=True,
-                )
+        known = (1, 0.0)
+        for size in sizes:
+            print(f"\nFRR {flavour.version}, {size:,} Services and a change")
+            columns = f"{'lines':>8}{'done':>10}{'heard':>10}{'ratio':>9}"
+            print(f"  {'':34}{columns}{'tor-a: new/again/gone in UPDATEs, tor-b':>44}", flush=True)
+            table = Table()
+            ours(flavour, size, table)
+            known = metallb(flavour, size, table, known)
+
+
+def ours(flavour: Flavour, size: int, table: Table) -> None:
+    """Our shape, and what it costs to compare."""
+    base = shop(size)
+    one = base.put(size + 1)
+    two = one.put(size + 2, ONLY_A)
+    moved = two.put(50, GOLD)
+    born = moved.put(size + 3, SILVER)
+    steps = (
+        ("ours: one Service more", one, [size + 1]),
+        ("  one more for tor-a alone", two, [size + 2]),
+        ("  one moves to another class", moved, [50]),
+        ("  a new class, with its first", born, [size + 3]),
+        ("  what a class says changes", replace(born, both="64512:9"), born.heard_by_both()),
+    )
+    targets = [(name, after.compiled(), [*map(prefix, new)]) for name, after, new in steps]
+    meant = base.compiled()
+    with Lab({flavour.major: flavour}) as lab:
+        bench = Bench(Rig(lab, Majors(flavour.major, flavour.major), meant))
+        bench.start(meant.text("node-1"))
+        compare(bench.node, targets[0][1])
+        for name, after, new in targets:
+            if not table.say(name, lambda a=after, n=new: bench.measure(by_diff(a), n)):  # type: ignore[misc]
+                return
+
+
+def compare(node: Device, after: Meant) -> None:
+    """Reading and comparing alone, beside the program that a user would compare with."""
+    text, model = node.frr.running_config(), after.model("node-1")
+    want, running = frr.intend(model, "prod"), frr.parse(text, "prod")
+    parse_s = best(lambda: frr.parse(text, "prod"))
+    diff_s = best(lambda: frr.diff(running, want))
+    sent = len(frr.diff(running, want).commands)
+    print(f"  parse {parse_s * 1e3:.1f} ms, diff {diff_s * 1e3:.2f} ms: {sent} line;", end=" ")
+    if not metallb_shape.installed(node):
+        print("frr-reload.py is not installed")
+        return
+    lines = text.splitlines(keepends=True)
+    at = lines.index(next(line for line in lines if line.startswith("  network ")))
+    more = next(line for line in frr.render(model).splitlines(keepends=True) if line not in lines)
+    target = "".join((*lines[:at], more, *lines[at:]))
+    start = time.perf_counter()
+    try:
+        with limit(LIMIT_S):
+            metallb_shape.reload(node, target, "--test")
+    except (TooLongError, subprocess.SubprocessError) as error:
+        print(f"the same by frr-reload.py --test: {error}")
+        return
+    took = time.perf_counter() - start
+    ratio = took / (parse_s + diff_s)
+    print(f"the same by frr-reload.py --test {took:.2f} s, {ratio:,.0f}x", flush=True)
+
+
+def best(do: Callable[[], object]) -> float:
+    """Seconds, the least of a few runs."""
+    times = []
+    for _ in range(RUNS):
+        start = time.perf_counter()
+        do()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def shop(size: int) -> Shop:
+    """So many Services, with a place left in front of them."""
+    return Shop.of(size + 1).drop(0)
+
+
+def by_diff(after: Meant) -> Change:
+    """As we do it."""
+    model = after.model("node-1")
+
+    def change(node: Device) -> int:
+        diff = frr.diff(frr.parse(node.frr.running_config(), "prod"), model)
+        assert load(node, frr.script(diff.commands)) == []
+        return len(diff.commands)
+
+    return change
+
+
+Loaded = tuple[int, float]  # so many Services took, or take at least, so many seconds
+
+
+def metallb(flavour: Flavour, size: int, table: Table, known: Loaded) -> Loaded:
+    """MetalLB's shape of the same, and how long it took to load."""
+    if known[1] / known[0] * size > LOAD_S:
+        print(f"  MetalLB's: not tried, for {known[0]:,} took {known[1]:.0f} s to load", flush=True)
+        return known
+    base = shop(size)
+    one = base.put(LAST[0])
+    two = one.put(LAST[1])
+    steps = (base, one, two, two.put(0))
+    meant = base.compiled()
+    before, more, another, first = (metallb_shape.text(step.compiled()) for step in steps)
+    with Lab({flavour.major: flavour}) as lab:
+        bench = Bench(Rig(lab, Majors(flavour.major, flavour.major), meant))
+        try:
+            took = bench.start(before)
+        except TooLongError as error:
+            print(f"  MetalLB's: to load it takes {error}", flush=True)
+            return size, LOAD_S
+        print(f"  MetalLB's: to load it takes {took:.1f} s", flush=True)
+        changes = [("MetalLB's: one more, vtysh -f", by_lines(before, more), LAST[0])]
+        if metallb_shape.installed(bench.node):
+            changes.append(("  one more, frr-reload.py", by_reload(another), LAST[1]))
+            changes.append(("  and one in front", by_reload(first), 0))
+        for name, change, new in changes:
+            if not table.say(name, lambda c=change, n=new: bench.measure(c, [prefix(n)])):  # type: ignore[misc]
+                break
+    return size, took
+
+
+def by_lines(before: str, after: str) -> Change:
+    """The least that this shape can cost."""
+    lines = metallb_shape.changed(before, after)
+
+    def change(node: Device) -> int:
+        assert load(node, "\n".join((*lines, ""))) == []
+        return len(lines) - 4  # of which two open and two close
+
+    return change
+
+
+def by_reload(text: str) -> Change:
+    """As MetalLB does it, but for its first run of frr-reload.py, with `--test`."""
+
+    def change(node: Device) -> int:
+        metallb_shape.reload(node, text)
+        return 0
+
+    return change
 
 
 if __name__ == "__main__":

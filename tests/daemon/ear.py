@@ -58,7 +58,7 @@ class Ears:
         """Until each has heard of so many prefixes."""
         what = f"hear of {least} prefixes"
         wait_for(
-            lambda: all(self._read(name).prefixes >= count for name, count in least.items()),
+            lambda: all(self.so_far(name).prefixes >= count for name, count in least.items()),
             seconds,
             what,
         )
@@ -77,14 +77,12 @@ class Ears:
 
     def heard(self) -> dict[str, Heard]:
         """All since the last time."""
-        found = {name: self._read(name) for name in self._devices}
+        found = {name: self.so_far(name) for name in self._devices}
         self.forget()
         return found
 
-    def _messages(self) -> dict[str, int]:
-        return {name: _updates(device) for name, device in self._devices.items()}
-
-    def _read(self, name: str) -> Heard:
+    def so_far(self, name: str) -> Heard:
+        """What one of them has heard since the last time."""
         device = self._devices[name]
         announced: list[str] = []
         repeated: list[str] = []
@@ -93,6 +91,9 @@ class Ears:
             kind = withdrawn if rest.endswith("withdrawn") else announced
             (repeated if rest.endswith("duplicate ignored") else kind).append(prefix)
         return Heard(_updates(device) - self._before[name], announced, repeated, withdrawn)
+
+    def _messages(self) -> dict[str, int]:
+        return {name: _updates(device) for name, device in self._devices.items()}
 
 
 def _log(device: Device) -> Path:

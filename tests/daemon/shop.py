@@ -120,6 +120,10 @@ class Shop:
         """Without this Service."""
         return replace(self, labels={n: of for n, of in self.labels.items() if n != number})
 
+    def heard_by_both(self) -> list[int]:
+        """The Services of `reach: both`."""
+        return [number for number, labels in self.labels.items() if labels["reach"] == "both"]
+
     def compiled(self) -> Meant:
         services = [_service(number, labels) for number, labels in self.labels.items()]
         listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": services})

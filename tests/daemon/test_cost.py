@@ -125,7 +125,7 @@ def test_a_new_class_has_each_neighbor_told_the_rest_once_more_unchanged(node: N
 
 def test_what_a_class_says_changes_for_its_services_and_for_no_other(node: Node) -> None:
     """Of the others a neighbor hears once more what it knows."""
-    concerned = [prefix(n) for n, labels in node.shop.labels.items() if labels["reach"] == "both"]
+    concerned = [*map(prefix, node.shop.heard_by_both())]
 
     node.go_to(replace(node.shop, both="64512:9"))
 

@@ -254,7 +254,7 @@ def test_each_peer_hears_what_it_may_and_nobody_is_heard(lab: Lab, flavour: Flav
     for other in far.values():
         other.wait_established("10.1.0.10", "2001:db8:a::10")
     for peer, other in far.items():
-        wait_for(lambda o=other, p=peer: heard(o) == expected(p), 10, f"{peer} hears its routes")  # type: ignore[misc]
+        wait_for(lambda o=other, p=peer: heard(o) == expected(p), 60, f"{peer} hears its routes")  # type: ignore[misc]
     taken = here.frr.show_json("show bgp ipv4 unicast")["routes"]
     assert not [prefix for prefix in taken if prefix.startswith("10.255.")]
 

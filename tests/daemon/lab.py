@@ -16,7 +16,7 @@ from types import TracebackType
 from daemon.flavour import Flavour, execute, wait_for
 from daemon.router import Router
 
-SESSION_S = 30.0
+SESSION_S = 90.0  # FRR waits some seconds of it; the rest is for a machine that is busy
 
 # Duplicate address detection would hold every IPv6 address back for a second or two.
 _KERNEL = """

@@ -18,7 +18,7 @@ from typing import Any
 
 from daemon.flavour import DAEMONS, Flavour, execute, wait_for
 
-START_S = 20.0
+START_S = 60.0
 STOP_S = 5.0
 
 # vtysh on FRR 10 reports its own progress, once per daemon.

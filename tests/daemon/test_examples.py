@@ -60,6 +60,7 @@ def rig(case: tuple[str, Majors], flavours: dict[str, Flavour]) -> Iterator[Rig]
 
 
 def test_every_session_of_the_example_is_up_and_no_other(rig: Rig) -> None:
+    rig.wait()
     for far, sessions in rig.meant.far_ends.items():
         known = lives(rig.far[far])
         assert known.keys() == {rig.meant.near(one) for one in sessions}
@@ -120,12 +121,12 @@ def test_a_far_end_balances_over_every_node_that_announces(rig: Rig) -> None:
 def test_a_far_end_balances_over_no_more_than_its_maximum_paths(rig: Rig) -> None:
     narrow = rig.meant.narrowed(1)
     for far, device in rig.far.items():
-        before = lives(device)
+        before = rig.steady(far)
         assert {*narrow.widths(far).values()} == {1}
         for meant in (narrow, rig.meant):
             assert load(device, meant.far_text(far)) == []
             wait_widths(rig, far, meant.widths(far))
-        assert lives(device) == before
+        assert rig.steady(far) == before
 
 
 def wait_widths(rig: Rig, far: str, wanted: dict[str, int]) -> None:

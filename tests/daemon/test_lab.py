@@ -115,7 +115,7 @@ def node_and_switch(flavours: dict[str, Flavour], flavour: str) -> Iterator[tupl
         switch = lab.device("tor", newest, {"rack": ["10.0.0.2/24", "2001:db8::2/64"]}, SWITCH)
         node = lab.device("node", flavour, {"rack": ["10.0.0.1/24", "2001:db8::1/64"]}, NODE)
         node.wait_established("10.0.0.2", "2001:db8::2")
-        wait_for(lambda: bfd_states(node) == ["up", "up"], 10, "BFD is up")
+        wait_for(lambda: bfd_states(node) == ["up", "up"], 60, "BFD is up")
         yield node, switch
 
 
@@ -135,7 +135,7 @@ def test_only_the_tagged_class_inside_the_pool_is_heard(
     node_and_switch: tuple[Device, Device], family: str, expected: str
 ) -> None:
     _, switch = node_and_switch
-    wait_for(lambda: routes(switch, family), 10, f"{family} routes at the switch")
+    wait_for(lambda: routes(switch, family), 60, f"{family} routes at the switch")
     assert routes(switch, family) == [expected]
     path = switch.frr.show_json(f"show bgp {family} unicast {expected}")["paths"][0]
     assert path["community"]["string"] == "65001:1"
@@ -147,7 +147,7 @@ def test_bfd_notices_a_pulled_cable_long_before_the_hold_time(
 ) -> None:
     node, switch = node_and_switch
     node.plug("rack", in_=False)
-    wait_for(lambda: not switch.established("10.0.0.1"), 10, "the switch notices")
+    wait_for(lambda: not switch.established("10.0.0.1"), 30, "the switch notices")
     node.plug("rack", in_=True)
     node.wait_established("10.0.0.2", "2001:db8::2")
 

@@ -13,7 +13,7 @@ import pytest
 from daemon.flavour import Flavour, wait_for
 from daemon.lab import Device, Lab
 from daemon.meant import ROUTER, Meant, compiled
-from daemon.rig import ROUTES_S, SESSIONS_S, Life, Links, Majors, Rig, lives, load, neighbors, paths
+from daemon.rig import ROUTES_S, Life, Links, Majors, Rig, lives, load, neighbors, paths
 from daemon.test_examples import MIXED, documents, need
 from ferrule.compiler.backends.frr.model import Model
 from ferrule.compiler.source import read
@@ -123,7 +123,7 @@ class Shared:
         self.hosts = [*self.rig.nodes.values()]
         self.hosts += [one for name, one in self.rig.far.items() if name != ROUTER]
         for device in self.hosts:
-            device.wait_established(*STRANGER, seconds=SESSIONS_S)
+            device.wait_established(*STRANGER)
             known = {*SEGMENT, *FAR_PREFIXES}
             wait_for(lambda d=device, k=known: k == {p for p, _ in paths(d)}, ROUTES_S, f"{known}")  # type: ignore[misc]
         self.configs = self.running()
@@ -218,8 +218,8 @@ def test_others_keep_their_sessions_while_ours_come_change_and_go(
     after = more(before, case[0])
     assert before.widths(far := min(before.far_ends)).keys() < after.widths(far).keys()
     shared.become(before)
-    ours = {name: lives(device) for name, device in shared.rig.far.items()}
+    ours = {far: shared.rig.steady(far) for far in shared.rig.far}
     shared.become(after)
-    assert {name: lives(device) for name, device in shared.rig.far.items()} == ours
+    assert {far: shared.rig.steady(far) for far in shared.rig.far} == ours
     shared.leave()
     assert shared.running() == shared.configs

@@ -119,6 +119,8 @@ def _said(
     if setting.chained:
         chain = takewhile(lambda name: name in names, setting.optional)
         names = [*setting.needed, *chain]
+    if setting.keeps and ends:
+        names = setting.needed
     values = {name: fields[name].text for name in names}
     line = setting.text({**values, **key})
     if setting.fresh and not ends:

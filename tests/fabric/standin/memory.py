@@ -72,11 +72,11 @@ class Memory:
         self._members: dict[str, set[str]] = {}
         for name, group in fields("BGP_NEIGHBOR", "peer_group_name").items():
             self.join(name, f"{name.partition('|')[0]}|{group}", "add")
-        self.entries: dict[tuple[str, Entry], str] = {}
+        self.entries: dict[tuple[str, Entry], list[str]] = {}  # twice what is replayed
         for name, row in tables.get("PREFIX", {}).items():
             owner, number, entry = prefix_key(name)
             action = str(row.get("action", "permit"))
-            self.entries.setdefault((owner, entry), entry.rule(number, action))
+            self.entries.setdefault((owner, entry), []).append(entry.rule(number, action))
 
     def take(self, event: Event) -> None:
         """What FRR took of a row, and no more."""
@@ -116,4 +116,4 @@ class Memory:
 
     def drop_set(self, name: str) -> None:
         self.modes.pop(name, None)
-        self.entries = {one: rule for one, rule in self.entries.items() if one[0] != name}
+        self.entries = {one: rules for one, rules in self.entries.items() if one[0] != name}

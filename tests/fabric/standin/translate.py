@@ -176,7 +176,13 @@ class Translator:
         self._session(event, instance, own)
 
     def _session(self, event: Event, instance: str, makers: Sequence[str]) -> None:
-        """The settings of a group or neighbor, and what stands on those that make it one."""
+        """The settings of a group or neighbor, and what stands on those that make it one.
+
+        BFD that is turned on takes with it what was said of its control plane.
+        """
+        bfd, check = (event.fields.get(n) for n in ("bfd", "bfd_check_ctrl_plane_failure"))
+        if bfd and bfd.op in CHANGES and bfd.text == "true" and check:
+            check.op = "add" if (check.op, check.text) == ("none", "true") else check.op
         if not self._apply(event, [instance], peer=event.rest):
             return
         group = event.fields.get("peer_group_name")
@@ -235,16 +241,17 @@ class Translator:
         if owner not in self._memory.modes or action is None or action.op == "none":
             return
         word = "ip" if self._memory.modes[owner].lower() == "ipv4" else "ipv6"
+        rules = self._memory.entries.setdefault((owner, entry), [])
         if action.op in ("delete", "update"):
-            old = self._memory.entries.get((owner, entry))
-            if old is None or not self._say([], f"no {word} prefix-list {owner} {old}", EVERYBODY):
+            said = rules and self._say([], f"no {word} prefix-list {owner} {rules[0]}", EVERYBODY)
+            if not said:
                 return
-            del self._memory.entries[owner, entry]
+            del rules[0]
         if action.op in CHANGES:
             new = entry.rule(number, action.text.lower())
             if not self._say([], f"{word} prefix-list {owner} {new}", EVERYBODY):
                 return
-            self._memory.entries.setdefault((owner, entry), new)
+            rules.append(new)
         event.take()
 
     def _statement(self, event: Event) -> None:

@@ -119,6 +119,65 @@ def test_an_echo_of_a_command_is_an_error_in_the_future() -> None:
         frr.future(frr.parse("", "prod"), gone)
 
 
+SHOWN = """\
+ip prefix-list ferrule-prod_a seq 5 permit 10.0.0.0/8
+ip prefix-list ferrule-prod_a seq 7 permit 10.0.0.0/9
+ip prefix-list ferrule-prod_a seq 9 permit 10.0.0.0/10
+ip prefix-list ferrule-prod_old seq 5 permit any
+route-map ferrule-prod_a permit 10
+ set tag 7
+exit
+route-map ferrule-prod_a deny 20
+exit
+route-map ferrule-prod_old permit 10
+exit
+"""
+BGPD = """\
+ip prefix-list ferrule-prod_a seq 5 permit 10.0.0.0/8
+route-map ferrule-prod_a deny 20
+exit
+"""
+INTENDED = """\
+ip prefix-list ferrule-prod_a seq 5 permit 10.0.0.0/8
+ip prefix-list ferrule-prod_a seq 7 permit 10.0.0.0/9
+route-map ferrule-prod_a permit 10
+ set tag 7
+exit
+"""
+
+
+def test_what_bgpd_has_not_got_is_said_again_and_what_only_others_have_goes() -> None:
+    """vtysh shows the lists and maps of all daemons as one."""
+    assert frr.parse(SHOWN, "prod", bgpd=SHOWN) == frr.parse(SHOWN, "prod")
+    running, intended = frr.parse(SHOWN, "prod", bgpd=BGPD), frr.parse(INTENDED, "prod")
+    diff = frr.diff(running, intended)
+    assert [*changes(diff)] == [
+        "add ip prefix-list ferrule-prod_a | seq 7: 'permit 10.0.0.0/9'",
+        "remove ip prefix-list ferrule-prod_a | seq 9: 'permit 10.0.0.0/10'",
+        "remove ip prefix-list ferrule-prod_old | seq 5: 'permit any'",
+        "add route-map ferrule-prod_a | seq 10: 'permit'",
+        "add route-map ferrule-prod_a | seq 10 | set tag: '7'",
+        "remove route-map ferrule-prod_a | seq 20: 'deny'",
+        "remove route-map ferrule-prod_old | seq 10: 'permit'",
+    ]
+    assert (
+        frr.script(diff.commands)
+        == """\
+no ip prefix-list ferrule-prod_a seq 7
+no ip prefix-list ferrule-prod_a seq 9
+ip prefix-list ferrule-prod_a seq 7 permit 10.0.0.0/9
+no route-map ferrule-prod_a permit 10
+route-map ferrule-prod_a permit 10
+ set tag 7
+exit
+no route-map ferrule-prod_a deny 20
+no route-map ferrule-prod_old
+no ip prefix-list ferrule-prod_old
+"""
+    )
+    assert frr.diff(frr.future(running, diff), intended).changes == ()
+
+
 def test_one_of_ten_thousand_services_more_is_one_line() -> None:
     table = [advertise(f"192.0.{n >> 8}.{n & 255}/32", ALL4) for n in range(10_001)]
     before, after = (crowded(tuple(table[:size])) for size in (10_000, 10_001))

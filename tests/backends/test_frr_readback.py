@@ -16,7 +16,7 @@ from itertools import groupby
 
 import pytest
 from backends.frr_steps import ALONE, PAIRS
-from daemon.flavour import Flavour
+from daemon.flavour import Flavour, wait_for
 from daemon.lab import Device, Lab
 from daemon.need import refuse, require_flavours
 from daemon.router import Router
@@ -398,6 +398,36 @@ def test_bgpd_alone_says_the_same_but_for_bfd(place: Place) -> None:
     place.leave()
 
 
+@pytest.mark.parametrize("goal", [FULL, NOTHING], ids=["said again", "taken from the others"])
+def test_what_only_bgpd_has_lost(flavour: Flavour, goal: Model) -> None:
+    """It was restarted, and nothing was saved; zebra and, since 10, mgmtd keep lists and maps."""
+    ground = Ground(flavour, "traditional", "")
+    with ground.stack:
+        place = ground.place()
+        place.go_to(FULL)
+        place.device.frr.stop("bgpd")
+        place.device.frr.start("bgpd")
+        place.text = place.device.frr.running_config()
+        assert place.running().maps.keys() == frr.intend(FULL, "prod").maps.keys()
+        assert alone(place).maps == {}
+        place.go_to(goal, alone(place))
+        assert frr.diff(alone(place), goal).changes == ()
+        assert (alone(place).stray_lists, alone(place).stray_maps) == ({}, {})
+        place.leave()
+
+
+def alone(place: Place) -> frr.Running:
+    """What it runs, with bgpd's own lists and maps."""
+    bgpd = place.device.frr.running_config(daemon="bgpd")
+    return frr.parse(place.text, "prod", bgpd=bgpd)
+
+
+def settled(place: Place) -> bool:
+    """Whether two readings agree: a daemon commits what it was told even when nobody listens."""
+    before, place.text = place.text, place.device.frr.running_config()
+    return place.text == before
+
+
 def load_and_kill(router: Router, script: str, seconds: float) -> None:
     """`vtysh -f`, all of whose processes end before it does; on a fast machine perhaps not."""
     (router.flavour.directories(router.name)[0] / "killed.conf").write_text(script)
@@ -419,7 +449,9 @@ def test_a_load_whose_vtysh_was_killed_is_finished_or_taken_back(place: Place, m
     script = frr.script(frr.diff(place.running(), FULL).commands)
     for goal in (FULL, NOTHING):
         load_and_kill(place.device.frr, script, ms / 1000)
-        place.text = place.device.frr.running_config()
-        cut = frr.parse(place.text, "prod", frr.intend(FULL, "prod"), open_run=True)
+        place.text = ""
+        wait_for(lambda: settled(place), 5, "nothing is still being committed")
+        bgpd, want = place.device.frr.running_config(daemon="bgpd"), frr.intend(FULL, "prod")
+        cut = frr.parse(place.text, "prod", want, open_run=True, bgpd=bgpd)
         place.go_to(goal, cut)
         place.leave()

@@ -54,19 +54,21 @@ def diff(
 
 
 def _parts(teller: Teller, have: Running, want: Running, adoption: Adoption) -> Iterator[Part]:
-    for name in either(want.lists, have.lists):
-        yield from _list(teller, name, have.lists.get(name, {}), want.lists.get(name, {}))
+    for name in either(want.lists, (*have.lists, *have.stray_lists)):
+        lists = (one.get(name, {}) for one in (have.lists, want.lists, have.stray_lists))
+        yield from _list(teller, name, *lists)
     for name in sorted(have.others - want.others):
         yield Change("remove", (name,), "", None)
         yield teller.send(Step.LISTS_GONE, "remove", (), f"no {name}")
-    for name in either(want.maps, have.maps):
-        yield from _map(teller, name, have.maps.get(name, {}), want.maps.get(name, {}))
+    for name in either(want.maps, (*have.maps, *have.stray_maps)):
+        maps = (one.get(name, {}) for one in (have.maps, want.maps, have.stray_maps))
+        yield from _map(teller, name, *maps)
     for name in either(want.profiles, have.profiles):
         yield from _profile(teller, name, have.profiles.get(name), want.profiles.get(name))
     # The default VRF goes last: FRR refuses to drop it while other instances lean on it.
     for vrf in either(want.instances, sorted(have.instances, reverse=True)):
-        old, new = have.instances.get(vrf), want.instances.get(vrf)
-        yield from instance_parts(teller, vrf, old, new, adoption)
+        instances = have.instances.get(vrf), want.instances.get(vrf)
+        yield from instance_parts(teller, vrf, *instances, adoption)
 
 
 def either(first: Iterable[str], second: Iterable[str]) -> Iterator[str]:
@@ -74,10 +76,21 @@ def either(first: Iterable[str], second: Iterable[str]) -> Iterator[str]:
     return iter(dict.fromkeys((*first, *second)))
 
 
-def _list(teller: Teller, name: str, old: Settings, new: Settings) -> Iterator[Part]:
-    """An entry that gets another number is removed first: 8.4 drops a second one like it."""
+def _list(
+    teller: Teller, name: str, old: Settings, new: Settings, strays: Settings
+) -> Iterator[Part]:
+    """An entry that gets another number is removed first: 8.4 drops a second one like it.
+
+    So is one that not all daemons have alike, which none refuses that has not got it.
+    """
     scope = Scope(Step.LISTS, (name,), (), lambda key, value: line(f"{name} {key}", value))
+    old = {key: value for key, value in old.items() if key not in strays}
     yield from teller.changes(scope, old, new)
+    for key, value in strays.items():
+        if key not in new:
+            yield Change("remove", (name, key), value, None)
+        if new:
+            yield teller.send(Step.LISTS, "remove", (), f"no {name} {key}")
     if not new:
         yield teller.send(Step.LISTS_GONE, "remove", (), f"no {name}")
         return
@@ -93,8 +106,19 @@ def _list(teller: Teller, name: str, old: Settings, new: Settings) -> Iterator[P
 
 
 def _map(
-    teller: Teller, name: str, old: Mapping[int, Entry], new: Mapping[int, Entry]
+    teller: Teller,
+    name: str,
+    old: Mapping[int, Entry],
+    new: Mapping[int, Entry],
+    strays: Mapping[int, Entry],
 ) -> Iterator[Part]:
+    old = {seq: entry for seq, entry in old.items() if seq not in strays}
+    for seq, entry in strays.items():
+        if seq not in new:
+            yield Change("remove", (f"route-map {name}", f"seq {seq}"), entry.action, None)
+        if new:
+            gone = f"no route-map {name} {entry.action} {seq}"
+            yield teller.send(Step.MAPS, "remove", (), gone)
     for seq in sorted({*old, *new}):
         have, want = old.get(seq), new.get(seq)
         if have != want:

@@ -8,8 +8,9 @@ by their route-map, and a `router bgp` that holds nothing else. An artifact is r
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from ferrule.compiler.backends.base import device_name
 from ferrule.compiler.backends.frr.model import Model
@@ -26,6 +27,8 @@ from ferrule.compiler.backends.frr.settings import (
 )
 from ferrule.compiler.backends.frrtext import Body, Config, read, statements
 
+Key = TypeVar("Key")
+Said = TypeVar("Said")
 LIST = re.compile(r"(ip(?:v6)? prefix-list (\S+)) (.+)")
 OTHER_LIST = re.compile(
     r"((?:bgp|ip) \S*community-list (?:standard |expanded )?(\S+)) (?:seq|permit|deny) .+"
@@ -35,9 +38,18 @@ HEADER = re.compile(r"router bgp ([\d.]+)(?: vrf (\S+))?( (?!view ).+)?")
 
 
 def parse(
-    text: str, cluster: str, intended: Running | None = None, *, open_run: bool = False
+    text: str,
+    cluster: str,
+    intended: Running | None = None,
+    *,
+    open_run: bool = False,
+    bgpd: str | None = None,
 ) -> Running:
     """What is ours in a running-config, or in an artifact.
+
+    vtysh shows what any daemon has; `bgpd` is what bgpd itself has (`show running-config bgpd`).
+    After it was restarted, or after a vtysh that was killed, it lacks lists and maps that zebra
+    holds on to, and denies what it should permit.
 
     `intended` is needed where a load may have been cut: a `router bgp` with nothing in it but what
     we would write is then ours, and with `open_run`, while this cluster's run record on the node
@@ -47,12 +59,35 @@ def parse(
     reader = _Reader(device_name("ferrule-", cluster), intended, open_run=open_run)
     for said, body in statements(config.body):
         reader.statement(said, body)
-    return reader.running(cluster, config)
+    running = reader.running(cluster, config)
+    return running if bgpd is None else _alone(running, parse(bgpd, cluster))
 
 
 def intend(model: Model, cluster: str) -> Running:
     """What a node runs that runs this model and nothing else."""
     return parse(render(model, with_secrets=True), cluster)
+
+
+def _alone(shown: Running, bgpd: Running) -> Running:
+    """A node whose lists and maps are those of bgpd."""
+    return replace(
+        shown,
+        lists=bgpd.lists,
+        maps=bgpd.maps,
+        stray_lists=_beside(shown.lists, bgpd.lists),
+        stray_maps=_beside(shown.maps, bgpd.maps),
+    )
+
+
+def _beside(
+    shown: Mapping[str, Mapping[Key, Said]], known: Mapping[str, Mapping[Key, Said]]
+) -> dict[str, dict[Key, Said]]:
+    """By name and key, what is shown and is not known, or not so."""
+    beside = {
+        name: {key: one for key, one in keys.items() if known.get(name, {}).get(key) != one}
+        for name, keys in shown.items()
+    }
+    return {name: keys for name, keys in beside.items() if keys}
 
 
 class _Reader:

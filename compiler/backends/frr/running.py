@@ -68,7 +68,8 @@ class Running:
     """What a node runs, as far as one cluster is concerned.
 
     `config` is all of it. `lists` by `ip prefix-list NAME`, `others` (community lists, which we
-    never write) by what a `no` must say, `instances` by VRF, the default VRF is "".
+    never write) by what a `no` must say, `instances` by VRF, the default VRF is "". The stray ones
+    are what other daemons have and bgpd has not, or not so.
     """
 
     cluster: str
@@ -78,3 +79,5 @@ class Running:
     maps: Mapping[str, Mapping[int, Entry]] = field(default_factory=dict)
     profiles: Mapping[str, Settings] = field(default_factory=dict)
     instances: Mapping[str, Instance] = field(default_factory=dict)
+    stray_lists: Mapping[str, Settings] = field(default_factory=dict)
+    stray_maps: Mapping[str, Mapping[int, Entry]] = field(default_factory=dict)

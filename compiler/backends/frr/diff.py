@@ -30,6 +30,7 @@ from ferrule.compiler.backends.frr.steps import (
     operation,
     origins,
 )
+from ferrule.compiler.backends.frr.used import still_used
 
 
 def diff(
@@ -69,6 +70,17 @@ def _parts(teller: Teller, have: Running, want: Running, adoption: Adoption) -> 
     for vrf in either(want.instances, sorted(have.instances, reverse=True)):
         instances = have.instances.get(vrf), want.instances.get(vrf)
         yield from instance_parts(teller, vrf, *instances, adoption)
+    yield from still_used(have, _gone(have, want))
+
+
+def _gone(have: Running, want: Running) -> set[str]:
+    """The names that others may not use any longer."""
+    lists = {name.split(" ")[-1] for name in have.lists.keys() - want.lists.keys()}
+    maps, profiles = (
+        have.maps.keys() - want.maps.keys(),
+        have.profiles.keys() - want.profiles.keys(),
+    )
+    return lists | maps | profiles
 
 
 def either(first: Iterable[str], second: Iterable[str]) -> Iterator[str]:

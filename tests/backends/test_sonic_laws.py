@@ -240,6 +240,20 @@ def test_changes_name_exactly_the_rows_that_differ(
         assert table in ("PREFIX", "PREFIX_SET", "ROUTE_MAP", "BGP_NEIGHBOR")
 
 
+@given(foreign(), models(), models())
+def test_after_any_patch_it_is_finished_or_taken_back(
+    theirs: Tables, before: Model, after: Model
+) -> None:
+    running = read(theirs, before)
+    found = diff(running, after, managed=True)
+    for state in states(as_read(running), patches(found.commands)):
+        cut = parse(state, CLUSTER)
+        for goal, rows in ((after, own(after)), (running, running.ours)):
+            end = future(cut, diff(cut, goal, managed=True))
+            assert end.ours == rows
+            assert diff(end, goal, managed=True).empty
+
+
 # What others hand over.
 
 

@@ -224,6 +224,21 @@ def test_what_others_hand_over_becomes_ours_and_goes_back(
     assert back.adopted == there.adopted
 
 
+@given(models().flatmap(lambda one: st.tuples(st.just(one), occupied(one))), st.data())
+def test_taking_over_that_was_cut_is_finished_or_taken_back(
+    given_: tuple[Model, tuple[str, frozenset[str]]], data: st.DataObject
+) -> None:
+    model, (text, names) = given_
+    before = read(text)
+    whole = frr.diff(before, model, adopt=names)
+    sent = data.draw(st.integers(0, len(whole.commands)))
+    part = frr.future(before, Diff(commands=whole.commands[:sent]))
+    cut = frr.parse(text_of(part), "prod", frr.intend(model, "prod"), open_run=True)
+    assert holds(frr.future(cut, frr.diff(cut, model, adopt=names)), model)
+    back = frr.diff(cut, before, adopt=whole.adopted)
+    assert read(text_of(frr.future(cut, back))) == before
+
+
 @given(models(), surroundings(), st.randoms(use_true_random=False))
 def test_the_order_of_lines_means_nothing(model: Model, around: str, chance: random.Random) -> None:
     running = reached(read(around), model)

@@ -145,16 +145,13 @@ class Walk:
         assert not missing, missing
         return diff
 
-    def cut(self, earlier: frr.Running) -> None:
+    def begin(self, goal: Model, adopt: Collection[str] = ()) -> frr.Running:
         """A load that ends too soon; what was begun is told from the rest by the open run."""
-        world = self.world
-        script = frr.script(frr.diff(self.running(), world.second).commands)
+        script = frr.script(frr.diff(self.running(), goal, adopt=adopt).commands)
         lines = script.splitlines(keepends=True)
-        part = "".join(lines[: int(len(lines) * world.cut)])
-        self.load(part)
-        want = frr.intend(world.second, world.cluster)
-        begun = frr.parse(self.text(), world.cluster, want, open_run=True)
-        self.go_to(earlier if world.back else world.second, begun)
+        self.load("".join(lines[: int(len(lines) * self.world.cut)]))
+        want = frr.intend(goal, self.world.cluster)
+        return frr.parse(self.text(), self.world.cluster, want, open_run=True)
 
     def take_over(self) -> None:
         """What others have in the place of ours becomes ours, goes back, and becomes ours."""
@@ -167,6 +164,10 @@ class Walk:
             assert frr.diff(self.running(), self.world.first).changes == ()
             self.go_to(earlier, adopt=adopted)
             self.is_as(before)
+            begun = self.begin(self.world.first, adopted)
+            self.go_to(earlier if self.world.back else self.world.first, begun, adopted)
+            if self.world.back:
+                self.is_as(before)
             self.go_to(self.world.first, adopt=adopted)
 
     def is_as(self, before: str) -> None:
@@ -186,7 +187,8 @@ class Walk:
         self.go_to(self.world.second)
         self.go_to(earlier)
         self.is_as(before)
-        self.cut(earlier)
+        begun = self.begin(self.world.second)
+        self.go_to(earlier if self.world.back else self.world.second, begun)
         if self.world.back:
             self.is_as(before)
         self.go_to(NOTHING)

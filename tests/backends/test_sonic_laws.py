@@ -276,6 +276,12 @@ def test_what_others_hand_over_becomes_ours_and_goes_back(
     assert diff(after, model).empty
     assert "s3cret" not in repr((before, there, after))
 
+    for state in states(as_read(before), patches(there.commands)):
+        cut = parse(state, CLUSTER)
+        assert future(cut, diff(cut, model, adopt=names)).ours == own(model)
+        taken_back = future(cut, diff(cut, before, adopt=there.adopted))
+        assert (taken_back.ours, held(taken_back)) == (before.ours, held(before))
+
     back = diff(after, before, adopt=there.adopted)
     end = future(after, back)
     assert back.adopted == there.adopted
@@ -286,6 +292,13 @@ def test_what_others_hand_over_becomes_ours_and_goes_back(
     for running, found in ((before, there), (after, back)):
         *_, last = (running.tables, *states(as_read(running), patches(found.commands)))
         assert last == future(running, found).tables
+
+
+def held(running: Running) -> Tables:
+    """What others have where ours would be, and below it."""
+    tables = {table: running.tables.get(table, {}) for table in (*HOLDS, "BGP_NEIGHBOR_AF")}
+    rows: Tables = json.loads(json.dumps(tables))
+    return rows
 
 
 HOLDS = ("BGP_NEIGHBOR", "BGP_GLOBALS_LISTEN_PREFIX")

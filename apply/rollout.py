@@ -1,21 +1,22 @@
 """A plan carried out: round by round, the first device of each alone, then batches; or put back.
 
 Whatever goes wrong, every device that was changed is put back in the reverse order, and what could
-not be put back is said. A rollout ends in one of two states: as planned, or as before.
+not be put back is said. A rollout ends in one of two states: as planned, or as before. Either is
+waited for: a session that was up, and that a fault or the way back has cost, is to be up again.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ferrule.apply.hand import Failed, Hand, Run
 from ferrule.apply.target import Trouble
-from ferrule.compiler.checks import Check, checks
+from ferrule.compiler.checks import Check, checks, lost
 from ferrule.compiler.errors import listed
 from ferrule.compiler.network import Network
 from ferrule.compiler.observed import Key, Observed
@@ -41,7 +42,10 @@ class Settings:
 
 @dataclass(slots=True)
 class Result:
-    """What came of it: as planned, or as before and why, or stuck in between on some devices."""
+    """What came of it: as planned, or as before and why, or stuck in between on some devices.
+
+    `table` has every session where all is as planned, else those that were up and are not again.
+    """
 
     done: bool = False
     interrupted: bool = False
@@ -181,6 +185,33 @@ class Rollout:
             self._together(group, lambda hand: self._undo(hand, result))
         for key in changed - result.stuck.keys():
             self._tell(f"  {' '.join(key)}: as it was")
+        if changed:
+            result.table = self._up_again(changed, result.stuck.keys())
+            for one in result.table:
+                self._tell(f"  {one.node} - {one.far} was up before, and is {one.after}")
+
+    def _up_again(self, changed: set[Key], stuck: Collection[Key]) -> tuple[Check, ...]:
+        """Wait for the sessions that were up; those that do not come up again."""
+        told = {("node", node) for node, _ in self._plan.resets}
+        around = (self._around(changed) | told).difference(stuck)
+        nodes = sorted(name for kind, name in around if kind == "node")
+        deadline = time.monotonic() + self._settings.settle_s
+        while True:
+            found = tuple(lost(self._network, self._before, self._seen(nodes), nodes))
+            if not found or time.monotonic() > deadline:
+                return found
+            time.sleep(POLL_S)
+
+    def _seen(self, nodes: Iterable[str]) -> Seen:
+        """What these nodes run now, as far as they answer."""
+
+        def seen(node: str) -> Seen:
+            with suppress(Trouble):
+                return self._look([("node", node)])
+            return {}
+
+        with ThreadPoolExecutor(max_workers=max(1, self._settings.batch)) as pool:
+            return {key: one for each in pool.map(seen, nodes) for key, one in each.items()}
 
     def _undo(self, hand: Hand, result: Result) -> None:
         try:

@@ -17,6 +17,7 @@ from ferrule.compiler.observed import Key, Observed
 
 Seen = Mapping[Key, Observed]
 NEW = "new"  # where FRR had no such neighbor
+UNKNOWN = "unknown"  # where nobody said, or FRR has no such neighbor any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,22 @@ def _fault(
     if session.node_end.bfd and now.bfd not in (None, "up"):
         return f"BFD is {now.bfd}"
     return ""
+
+
+def lost(network: Network, before: Seen, after: Seen, nodes: Collection[str]) -> Iterator[Check]:
+    """Sessions of these nodes that were up before and are not now, whoever is at the far end.
+
+    Of a node that is not in `after` it is not known, which is no better.
+    """
+    far = {_ear(one): one.far_name for one in network.sessions}
+    for node in nodes:
+        was = before.get(("node", node))
+        for (vrf, name), old in (was.state.sessions if was and was.state else {}).items():
+            now = _state(after, node, (vrf, name))
+            if old.established and not (now and now.established):
+                word = now.state if now else UNKNOWN
+                label = far.get((node, (vrf, name)), name)
+                yield Check(node, label, old.state, word, None, "was up before", must=True)
 
 
 def _state(seen: Seen, node: str, neighbor: tuple[str, str]) -> SessionState | None:

@@ -354,14 +354,21 @@ def status(*, output: str, local: tuple[str, ...], parallel: int, **inputs: Any)
 
 @main.command()
 @click.argument("what", metavar="CODE | SERVICE | ADDRESS")
-@click.argument("paths", nargs=-1, metavar="[PATH...]")
-@option("--lb-class", default="", help="Serve Services of this loadBalancerClass only.")
+@input_options
+@device_options
+@option("--live", is_flag=True, help="Ask the devices too; as with --context and --kubeconfig.")
 @output_option()
-def explain(*, what: str, paths: tuple[str, ...], lb_class: str, output: str) -> None:
-    """Explain an error code; or, with PATH..., how far a Service or an address gets."""
+def explain(
+    *, what: str, live: bool, output: str, local: tuple[str, ...], parallel: int, **inputs: Any
+) -> None:
+    """Explain an error code; or how far a Service or an address gets.
+
+    With PATH... as it should be, with --live or a cluster as it is, up to the first broken hop.
+    """
     from ferrule.compiler import explain as explaining
 
-    if not paths:
+    live = live or bool(inputs["context"] or inputs["kubeconfig"])
+    if not inputs["paths"] and not live:
         code = explaining.code(what)
         if code is None:
             raise click.ClickException(explaining.unknown(what))
@@ -370,8 +377,10 @@ def explain(*, what: str, paths: tuple[str, ...], lb_class: str, output: str) ->
         else:
             click.echo(str(code))
         return
-    compilation = _compiled(paths=paths, lb_class=lb_class).compilation
-    chain = explaining.chain(compilation, what)
+    from ferrule.commands.explain import explained
+
+    compiled = _compiled(**inputs)
+    chain = explained(compiled, what, live=live, local=local, parallel=parallel)
     if output == "json":
         _print_json(chain.to_json())
     else:

@@ -75,11 +75,14 @@ def unknown(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One step on the way; where it is not `ok` the way ends."""
+    """One step on the way; where it is not `ok` the way ends. None is not known."""
 
     what: str
     found: str
-    ok: bool = True
+    ok: bool | None = True
+
+
+MARKS = {True: "ok ", False: "NO ", None: "?  "}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +94,11 @@ class Chain:
 
     @property
     def whole(self) -> bool:
-        """Whether it arrives."""
-        return all(hop.ok for hop in self.hops)
+        """Whether it arrives, for all that is known."""
+        return all(hop.ok is not False for hop in self.hops)
 
     def __str__(self) -> str:
-        hops = (
-            f"  {'ok ' if hop.ok else 'NO '} {hop.what}: {printable(hop.found)}"
-            for hop in self.hops
-        )
+        hops = (f"  {MARKS[hop.ok]} {hop.what}: {printable(hop.found)}" for hop in self.hops)
         return "\n".join([printable(self.service), *hops])
 
     def to_json(self) -> dict[str, object]:
@@ -120,9 +120,17 @@ def chain(compilation: Compilation, what: str) -> Chain:
         known = suggestion(what, [one.key for one in compilation.network.services], "Services")
         found = f"no Service of ours is called so or has that address; {known}"
         return Chain(what, (Hop("Service", found, ok=False),))
-    hops = [*_hops(compilation, services[0])]
-    end = next((at for at, hop in enumerate(hops, start=1) if not hop.ok), None)
-    return Chain(services[0].key, tuple(hops[:end]))
+    return Chain(services[0].key, up_to_the_break(_hops(compilation, services[0])))
+
+
+def up_to_the_break(hops: Iterator[Hop]) -> tuple[Hop, ...]:
+    """The hops, as far as the first that is broken."""
+    found = []
+    for hop in hops:
+        found.append(hop)
+        if hop.ok is False:
+            break
+    return tuple(found)
 
 
 def _hops(compilation: Compilation, service: Service) -> Iterator[Hop]:

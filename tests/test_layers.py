@@ -17,7 +17,7 @@ LAYERS = (
     ("reconcile",),
     ("announce", "apply", "observe"),
     ("compiler.plancomment", "compiler.planjson"),
-    ("compiler.planview", "compiler.statusview"),
+    ("compiler.planview", "compiler.statusview", "compiler.way"),
     ("compiler.status",),
     ("compiler.checks", "compiler.sessions"),
     ("compiler.health",),

@@ -18,9 +18,11 @@ from fabric.device import FabricDevice
 from fabric.fabric import Fabric
 from short import documents
 
+from ferrule.commands.explain import explained
 from ferrule.commands.inputs import Wanted, compiled
 from ferrule.commands.status import now
 from ferrule.compiler import statusview
+from ferrule.compiler.explain import Chain
 
 pytestmark = pytest.mark.daemon
 
@@ -54,6 +56,11 @@ class Reader:
             status = now(self._compiled, local=(), parallel=8)
         self.said = json.loads(json.dumps(statusview.as_json(status)))
         return status.ok
+
+    def way(self, what: str) -> Chain:
+        """How far that gets."""
+        with self.fabric.inside():
+            return explained(self._compiled, what, live=True, local=(), parallel=8)
 
     def wait(self, *, well: bool = True) -> None:
         wait_for(lambda: self.read() == well, WELL_S, f"status: {'well' if well else 'a fault'}")
@@ -208,6 +215,10 @@ def test_a_prefix_that_a_node_does_not_announce(status: Reader) -> None:
         assert row["established"]
         assert status.faults == {"session node-2", "node-2"}
         assert status.short == {"192.0.2.0": ["node-2"]}
+        last = status.way("192.0.2.0").hops[-1]
+        assert (last.what, last.ok) == ("FRR of node-2", False)
+        assert status.way("192.0.2.1").whole
+    assert status.way("192.0.2.0").hops[-1].what == "switch tor-a"
 
 
 def test_prefixes_that_the_switch_refuses(status: Reader) -> None:

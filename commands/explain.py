@@ -1,0 +1,20 @@
+"""`ferrule explain` of a Service or an address: as it should be, and as it is on the devices."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from ferrule.commands.inputs import Compiled
+from ferrule.commands.status import now
+from ferrule.compiler.explain import Chain, chain
+from ferrule.compiler.way import way
+
+
+def explained(
+    compiled: Compiled, what: str, *, live: bool, local: Collection[str], parallel: int
+) -> Chain:
+    """The chain; with `live` devices are asked, unless it is broken before it reaches any."""
+    intended = chain(compiled.compilation, what)
+    if not live or not intended.whole:
+        return intended
+    return way(compiled.compilation, now(compiled, local=local, parallel=parallel), what)

@@ -55,24 +55,35 @@ class Server(Protocol):
         """One request."""
 
 
+def led(server: Server, service: Demand, holder: str) -> Trouble:
+    """Why a status is not for us to write: a controller of ours leads."""
+    help = "leave it to the controller, or stop that first"
+    message = f"{holder} leads: the status of Service {service.key} is the controller's"
+    return Trouble("controller-active", server.name, message, help)
+
+
 def write_status(
-    server: Server, service: Demand, addresses: Sequence[Address], pool: str, *, holder: str = ""
+    server: Server,
+    service: Demand,
+    addresses: Sequence[Address],
+    pool: str,
+    *,
+    holder: str = "",
+    dry_run: bool = False,
 ) -> None:
     """Say in the cluster that these addresses, in their order, are the Service's.
 
     No addresses: it has none any more. `holder` is who leads the controllers of ours, if anyone
-    does: statuses are then not for us to write. Raises `Trouble`: nothing was written, or, after
-    `cluster-unreachable`, that is not known.
+    does: statuses are then not for us to write. With `dry_run` the server says whether it would.
+    Raises `Trouble`: nothing was written, or, after `cluster-unreachable`, that is not known.
     """
     if holder:
-        help = "leave it to the controller, or stop that first"
-        message = f"{holder} leads: the status of Service {service.key} is the controller's"
-        raise Trouble("controller-active", server.name, message, help)
+        raise led(server, service, holder)
     name, namespace = quote(service.name, safe=""), quote(service.namespace, safe="")
     answer = server.send(
         "PATCH",
         f"/api/v1/namespaces/{namespace}/services/{name}/status",
-        query={"fieldManager": MANAGER},
+        query={"fieldManager": MANAGER, **({"dryRun": "All"} if dry_run else {})},
         body=_patch(_version(server, service), addresses, pool),
         form="merge",
     )

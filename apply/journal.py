@@ -13,7 +13,8 @@ import shlex
 import threading
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TextIO
 
 from ferrule.apply.held import Held
@@ -24,8 +25,33 @@ LOADED = "/dev/stdin"  # the last word of a command that loads a script or a pat
 PASSWORD = re.compile(r"(\bpassword\s+)(\S+)|(\"[a-z_]*password\"\s*:\s*)\"[^\"]*\"")
 
 
+@contextmanager
+def recording(file: str | None) -> Iterator[TextIO | None]:
+    """A file to append to, if one is wanted; raises `Trouble` where it cannot be opened."""
+    if file is None:
+        yield None
+        return
+    try:
+        stream = Path(file).open("a")  # noqa: SIM115  # closed below, whatever that says
+    except OSError as bad:
+        raise _unwritable(file, bad) from None
+    try:
+        yield stream
+    finally:
+        with suppress(OSError):  # what could not be written was said when it was
+            stream.close()
+
+
+def _unwritable(file: str, bad: OSError) -> Trouble:
+    reason = (bad.strerror or str(bad)).lower()
+    return Trouble("record-unwritable", file, f"the record cannot be written: {reason}")
+
+
 class Journal:
-    """One run's record; without a file nothing is kept."""
+    """One run's record; without a file nothing is kept.
+
+    A run that cannot be written down ends, and is put back without being written down.
+    """
 
     def __init__(self, run: str, stream: TextIO | None, secrets: Collection[str] = ()) -> None:
         self._run, self._stream = run, stream
@@ -49,8 +75,19 @@ class Journal:
             "seconds": round(seconds, 3),
         }
         with self._lock:
-            self._stream.write(json.dumps(entry) + "\n")
-            self._stream.flush()
+            self._write(json.dumps(entry) + "\n")
+
+    def _write(self, line: str) -> None:
+        """Raises `Trouble` for the first line that cannot be written."""
+        stream = self._stream
+        if stream is None:
+            return
+        try:
+            stream.write(line)
+            stream.flush()
+        except OSError as bad:
+            self._stream = None
+            raise _unwritable(stream.name, bad) from None
 
     def masked(self, text: str) -> str:
         """The text without passwords."""
@@ -93,9 +130,15 @@ class _Written:
 
     def hold(self, argv: Argv, word: str, *, timeout_s: float = READ_S) -> Held | None:
         """As every channel."""
-        with self._timed(shlex.join(argv)) as heard:
-            held = self._channel.hold(argv, word, timeout_s=timeout_s)
-            heard += ["", "held" if held else "refused"]
+        held = None
+        try:
+            with self._timed(shlex.join(argv)) as heard:
+                held = self._channel.hold(argv, word, timeout_s=timeout_s)
+                heard += ["", "held" if held else "refused"]
+        except Trouble:
+            if held is not None:  # and not written down
+                held.close()
+            raise
         return held
 
     def close(self) -> None:

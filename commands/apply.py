@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TextIO
 
 from ferrule.apply.hand import Failed, Hand, Run
@@ -23,7 +22,7 @@ from ferrule.apply.rollout import Result, Rollout, Settings, said
 from ferrule.apply.survey import PARALLEL, survey
 from ferrule.apply.switch_hand import SwitchHand
 from ferrule.apply.target import Trouble
-from ferrule.commands.inputs import Compiled, Wanted
+from ferrule.commands.inputs import Compiled
 from ferrule.commands.plan import Survey, look
 from ferrule.compiler.backends import frr, sonic
 from ferrule.compiler.backends.base import Diff
@@ -93,41 +92,6 @@ def unmet(planned: Planned, adopt: Collection[str]) -> Iterator[str]:
         yield f"nothing is taken over: nothing under the name of {names} is in the way"
 
 
-def unwritten(planned: Planned) -> tuple[str, ...]:
-    """Services whose address is not in their status: nothing forwards to it yet."""
-    held = {one.key: set(one.held) for one in planned.compiled.compilation.inputs.services}
-    return tuple(
-        one.key
-        for one in planned.network.services
-        if one.addresses and set(one.addresses) != held.get(one.key, set())
-    )
-
-
-def write_statuses(planned: Planned, wanted: Wanted, tell: Tell) -> None:
-    """Give addresses their data plane first, as the controller would; raises `Trouble`.
-
-    Only of Services that were read from the cluster. One that does not go ends it there: whatever
-    was written is what a controller would have written, and the next plan starts from it.
-    """
-    from ferrule.apply.cluster import write_status
-    from ferrule.observe.cluster_api import connect
-    from ferrule.observe.cluster_config import ClusterError
-    from ferrule.observe.cluster_lease import holder
-
-    demands = {one.key: one for one in planned.compiled.compilation.inputs.services}
-    waiting = set(unwritten(planned))
-    try:
-        api = connect(wanted.kubeconfig, wanted.context)
-        leader = holder(api, planned.network.cluster)
-    except ClusterError as bad:
-        raise Trouble(bad.diagnostic.code, "the cluster", bad.diagnostic.message) from None
-    for service in planned.network.services:
-        if service.key in waiting:
-            demand = demands[service.key]
-            write_status(api, demand, service.addresses, service.pool or "", holder=leader)
-            tell(f"  {printable(service.key)}: status written")
-
-
 def new_run() -> Run:
     """A name for a run that sorts by time, and who started it."""
     now = datetime.now(UTC)
@@ -142,7 +106,7 @@ class Doing:
 
     settings: Settings
     tell: Tell
-    record: str | None = None
+    stream: TextIO | None = None
     parallel: int = PARALLEL
     secrets: tuple[str, ...] = field(default=(), repr=False)
     journal: Callable[[str, TextIO | None, Collection[str]], Journal] = Journal
@@ -175,19 +139,18 @@ def carry_out(planned: Planned, run: Run, doing: Doing) -> Result:
     def look_again(keys: Iterable[Key]) -> Mapping[Key, Observed]:
         return _observed([devices[key] for key in keys if key in devices], doing.parallel)
 
-    with _stream(doing.record) as stream:
-        journal = doing.journal(run.name, stream, doing.secrets)
-        rollout = Rollout(
-            planned.plan,
-            planned.network,
-            {key: _hand(devices[key], one, journal, managed) for key, one in plans.items()},
-            before,
-            look_again,
-            doing.tell,
-            doing.settings,
-            doing.stop,
-        )
-        return rollout.run(run)
+    journal = doing.journal(run.name, doing.stream, doing.secrets)
+    rollout = Rollout(
+        planned.plan,
+        planned.network,
+        {key: _hand(devices[key], one, journal, managed) for key, one in plans.items()},
+        before,
+        look_again,
+        doing.tell,
+        doing.settings,
+        doing.stop,
+    )
+    return rollout.run(run)
 
 
 def _managed(network: Network) -> frozenset[str]:
@@ -219,15 +182,6 @@ def _observed(devices: Sequence[Device], parallel: int) -> Mapping[Key, Observed
             raise one
         seen[key] = one
     return seen
-
-
-@contextmanager
-def _stream(file: str | None) -> Iterator[TextIO | None]:
-    if file is None:
-        yield None
-        return
-    with Path(file).open("a") as stream:
-        yield stream
 
 
 def passwords(network: Network) -> tuple[str, ...]:
@@ -278,25 +232,24 @@ def _resumed(
     result, run = Result(), new_run()
     network = compiled.compilation.network
     ways = reach(compiled.compilation, local=local, intended=intentions(network))
-    with _stream(doing.record) as stream:
-        journal = doing.journal(run.name, stream, doing.secrets)
-        hands = [_resuming(one, journal, _managed(network)) for one in ways.devices]
-        met: list[AnyHand] = []
+    journal = doing.journal(run.name, doing.stream, doing.secrets)
+    hands = [_resuming(one, journal, _managed(network)) for one in ways.devices]
+    met: list[AnyHand] = []
 
-        def take(hand: AnyHand) -> None:
-            with _noting(hand.key, result):
-                if hand.resume(name, run):
-                    met.append(hand)
+    def take(hand: AnyHand) -> None:
+        with _noting(hand.key, result):
+            if hand.resume(name, run):
+                met.append(hand)
 
-        try:
-            with ThreadPoolExecutor(max_workers=doing.parallel) as pool:
-                for one in [pool.submit(take, hand) for hand in hands]:
-                    one.result()
-            yield result, [one for one in hands if one in met]
-        finally:
-            for hand in hands:
-                with suppress(Trouble):
-                    hand.close()
+    try:
+        with ThreadPoolExecutor(max_workers=doing.parallel) as pool:
+            for one in [pool.submit(take, hand) for hand in hands]:
+                one.result()
+        yield result, [one for one in hands if one in met]
+    finally:
+        for hand in hands:
+            with suppress(Trouble):
+                hand.close()
     result.done = bool(met) and not result.stuck
     result.why = "" if met or result.stuck else f"no device has a record of run {name}"
 

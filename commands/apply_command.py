@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, replace
 from types import FrameType
 from typing import NoReturn
 
 import click
 
+from ferrule.apply.journal import recording
 from ferrule.apply.rollout import Result, Settings
+from ferrule.apply.rollout import said as said_of
 from ferrule.apply.target import Trouble
 from ferrule.commands import apply, talk
+from ferrule.commands.apply_statuses import Statuses, Waiting
 from ferrule.commands.inputs import Compiled, Wanted, compiled
 from ferrule.commands.plan import load
 from ferrule.compiler import checks, planjson, planview, views
@@ -49,36 +52,66 @@ def main(
     if not made.compilation.ok:
         talk.diagnostics(made.compilation.diagnostics)
         end(views.summary(made.compilation), 1)
-    settings = Settings(batch, settle, confirm or 0)
-    secrets = apply.passwords(made.compilation.network)
-    doing = apply.Doing(settings, talk.aloud, record, parallel, secrets)
+    doing = apply.Doing(
+        Settings(batch, settle, confirm or 0),
+        talk.aloud,
+        parallel=parallel,
+        secrets=apply.passwords(made.compilation.network),
+    )
     if revert or confirm_now:
-        _earlier(made, doing, end, revert=revert, confirm_now=confirm_now, local=local)
+        with _recorded(doing, record, end) as doing:
+            _earlier(made, doing, end, revert=revert, confirm_now=confirm_now, local=local)
     this = apply.planned(made, local=local, parallel=parallel, adopt=adopt)
     _show(this, output)
     if said is not None and (moved := listed(planjson.stale(this.plan, said))) != "none":
         end(f"nothing was done: {moved} moved since the plan was made: plan again", 1)
-    if refused := [*apply.refusals(this, allow), *apply.unmet(this, adopt)]:
-        for why in refused:
-            talk.aloud(f"refused: {why}")
-        end(f"nothing was done · {planview.summary(this.plan)}", 1)
-    for (kind, name), run in apply.unfinished(this).items():
-        talk.aloud(f"{kind} {name}: what run {printable(run)} left open is finished")
-    on_devices = this.plan.changes or apply.unfinished(this)
-    if not on_devices and not (wanted.live and apply.unwritten(this)):
+    statuses = Statuses(this, wanted)
+    _refuse([*apply.refusals(this, allow), *apply.unmet(this, adopt)], this, end)
+    _refuse(filter(None, [statuses.refusal()]), this, end)
+    if not _is_due(this) and not statuses.due:
         end(planview.summary(this.plan), 0, done=True)
-    if not wanted.live:
-        _warn(this)
-    if not yes and not _agreed(this):
-        end("nothing was done", 1)
-    if wanted.live:
-        try:
-            apply.write_statuses(this, wanted, talk.aloud)
-        except Trouble as bad:
-            end(f"nothing was done on devices: {bad.message}", 1)
-    if not on_devices:
+    _announce(this, statuses)
+    if not yes:
+        _ask(this, end)
+    with _recorded(doing, record, end) as doing:
+        _do(this, statuses, doing, end)
+
+
+def _do(this: apply.Planned, statuses: Statuses, doing: apply.Doing, end: _Ending) -> NoReturn:
+    """What was agreed to: first the cluster, then the devices."""
+    end.written = statuses.written
+    try:
+        statuses.write(talk.aloud)
+    except Trouble as bad:
+        end(f"nothing was done on devices: {bad.message}", 1)
+    if not _is_due(this):
         end(f"statuses written · {planview.summary(this.plan)}", 0, done=True)
     _report(this, doing, end)
+
+
+def _is_due(this: apply.Planned) -> bool:
+    """Whether there is anything to do on devices."""
+    return this.plan.changes or bool(apply.unfinished(this))
+
+
+def _refuse(reasons: Iterable[str], this: apply.Planned, end: _Ending) -> None:
+    """End it, where there are any."""
+    said = list(reasons)
+    for why in said:
+        talk.aloud(f"refused: {why}")
+    if said:
+        end(f"nothing was done · {planview.summary(this.plan)}", 1)
+
+
+@contextmanager
+def _recorded(doing: apply.Doing, file: str | None, end: _Ending) -> Iterator[apply.Doing]:
+    """The same, written down; a record that cannot be opened ends it before anything is done."""
+    with ExitStack() as stack:
+        try:
+            stream = stack.enter_context(recording(file))
+        except Trouble as bad:
+            end(f"nothing was done: {said_of(bad)}", 1)
+        yield replace(doing, stream=stream)
 
 
 def _wanted(
@@ -106,20 +139,28 @@ def _show(this: apply.Planned, output: str) -> None:
         click.echo(line)
 
 
-def _warn(this: apply.Planned) -> None:
-    waiting = apply.unwritten(this)
-    if waiting:
-        names = printable(listed(waiting))
-        talk.aloud(f"warning: not in the status of the Service, so nothing forwards to it: {names}")
+def _announce(this: apply.Planned, statuses: Statuses) -> None:
+    """What is not in the plan: runs that are finished with it, and the statuses of Services."""
+    for (kind, name), run in apply.unfinished(this).items():
+        talk.aloud(f"{kind} {name}: what run {printable(run)} left open is finished")
+    if warning := statuses.warning():
+        talk.aloud(f"warning: {warning}")
+    for one in statuses.due:
+        talk.aloud(f"first the status of Service {one}")
 
 
-def _agreed(this: apply.Planned) -> bool:
+def _ask(this: apply.Planned, end: _Ending) -> None:
+    """Go on only if whoever sits at the terminal says so."""
     worst = this.plan.worst
     what = f"worst impact: {worst.word}" if worst is not Impact.NOTHING else "no impact"
-    answer = talk.asked(f"apply this plan ({what})?")
+    try:
+        answer = talk.asked(f"apply this plan ({what})?")
+    except KeyboardInterrupt:
+        end("nothing was done: interrupted", INTERRUPTED, result=Result(interrupted=True))
     if answer is None:
         raise click.UsageError("there is no terminal to ask on: add --yes")
-    return answer
+    if not answer:
+        end("nothing was done", 1)
 
 
 def _report(this: apply.Planned, doing: apply.Doing, end: _Ending) -> NoReturn:
@@ -132,6 +173,7 @@ def _report(this: apply.Planned, doing: apply.Doing, end: _Ending) -> NoReturn:
     _stuck(result)
     if not result.done:
         state = "stuck in between, see above" if result.stuck else "everything is as it was"
+        state += ", but for the statuses that were written" if end.written else ""
         code = INTERRUPTED if result.interrupted else 1
         end(f"run {run.name} failed: {result.why} · {state}", code, run.name, result)
     if doing.settings.confirm_s:
@@ -193,6 +235,7 @@ class _Ending:
 
     def __init__(self, output: str) -> None:
         self.as_json = output == "json"
+        self.written: Sequence[Waiting] = ()
 
     def __call__(
         self,
@@ -205,11 +248,13 @@ class _Ending:
     ) -> NoReturn:
         talk.aloud(summary)
         if self.as_json:
-            talk.as_json(_form(run, result or Result(done=done), summary))
+            talk.as_json(_form(run, result or Result(done=done), self.written, summary))
         raise click.exceptions.Exit(code)
 
 
-def _form(run: str | None, result: Result, summary: str) -> dict[str, object]:
+def _form(
+    run: str | None, result: Result, written: Sequence[Waiting], summary: str
+) -> dict[str, object]:
     """A run as JSON; one that never began has no name."""
     return {
         "apiVersion": views.API_VERSION,
@@ -218,6 +263,10 @@ def _form(run: str | None, result: Result, summary: str) -> dict[str, object]:
         "done": result.done,
         "interrupted": result.interrupted,
         "why": result.why or None,
+        "statuses": [
+            {"service": one.service.key, "addresses": list(map(str, one.service.addresses))}
+            for one in written
+        ],
         "sessions": [asdict(one) for one in result.table],
         "stuck": [
             {"kind": kind, "device": name, "why": why, "byHand": list(by_hand)}

@@ -43,6 +43,10 @@ class Workstation:
     def command(self, *argv: str) -> list[str]:
         return ["ip", "netns", "exec", self.namespace, *argv]
 
+    def ferrule_command(self, *words: str) -> list[str]:
+        """The command line as it is typed here."""
+        return self.command(*_FERRULE, *words)
+
     @property
     def environment(self) -> dict[str, str]:
         """Nothing of the developer's: no agent, no settings, no colours."""
@@ -51,7 +55,7 @@ class Workstation:
     def ferrule(self, *words: str, stdin: str = "", timeout_s: float = 120) -> Done:
         """Run the command line to its end."""
         return subprocess.run(  # noqa: S603
-            self.command(*_FERRULE, *words),
+            self.ferrule_command(*words),
             input=stdin,
             capture_output=True,
             text=True,
@@ -63,7 +67,7 @@ class Workstation:
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Begin the same; whoever calls ends it, as it likes."""
         return subprocess.Popen(  # noqa: S603
-            self.command(*_FERRULE, *words),
+            self.ferrule_command(*words),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

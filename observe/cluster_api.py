@@ -1,15 +1,17 @@
 """An API server, asked: one request, one answer.
 
 Nothing that network or server do is raised by `send`: an answer of status 0 is the lack of one,
-and says why. `get` raises `ClusterError` for whatever is not the object that was asked for. The
-`kubernetes` package gives connection, TLS and credentials; its models are never loaded: they cost
-0.3 s at start, and three times the memory and time of the JSON (kubernetes 37, 10,000 Services).
+and says why. Where the server knows us no longer, credentials are read anew, once. `get` raises
+`ClusterError` for whatever is not the object that was asked for. The `kubernetes` package gives
+connection, TLS and credentials; its models are never loaded: they cost 0.3 s at start, and three
+times the memory and time of the JSON (kubernetes 37, 10,000 Services).
 """
 
 from __future__ import annotations
 
 import json
 import ssl
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -80,16 +82,17 @@ class Answer:
 class Api:
     """One API server; threads may share it."""
 
+    patience: urllib3.Retry = PATIENCE
+
     def __init__(
         self, login: Login, *, connect_s: float = CONNECT_S, read_s: float = READ_S
     ) -> None:
         self.name = f"context {login.context}"
         self.server = login.server
         self.place = Place(None, ObjectRef("context", login.context))
-        self._login = login
-        self._base = str(login.configuration.host).rstrip("/")
-        self._pool = ApiClient(login.configuration).rest_client.pool_manager
         self._timeout = urllib3.Timeout(connect=connect_s, read=read_s)
+        self._entering = threading.Lock()
+        self.enter(login)
         if not login.configuration.verify_ssl:  # the user's own choice, no news at each request
             urllib3.disable_warnings(exceptions.InsecureRequestWarning)
 
@@ -103,22 +106,69 @@ class Api:
         form: str = "json",
     ) -> Answer:
         """One request with its one answer; `form` is that of the body, `json` or `merge`."""
-        headers = {**self._login.headers(), "Accept": FORMS["json"]}
+        login = self.login
+        answer = self._answer(method, path, query, body, form)
+        if answer.status == HTTPStatus.UNAUTHORIZED and self.renew(login):
+            answer = self._answer(method, path, query, body, form)
+        return answer
+
+    def enter(self, login: Login) -> None:
+        """Be who that login says, over connections of its own."""
+        self._pool = ApiClient(login.configuration).rest_client.pool_manager
+        self.login = login
+
+    def renew(self, used: Login) -> bool:
+        """Read credentials anew, unless another thread has done so since `used`."""
+        with self._entering:
+            if self.login is used:
+                try:
+                    self.enter(used.again())
+                except ClusterError:  # the server's own refusal says what matters
+                    return False
+            return True
+
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str | int] | None,
+        body: object,
+        form: str,
+    ) -> Answer:
+        try:
+            reply = self.request(method, path, query=query, body=body, form=form)
+        except exceptions.HTTPError as bad:
+            return self.unanswered(bad)
+        return Answer(reply.status, reply.data, date=_date(reply.headers.get("Date")))
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str | int] | None = None,
+        body: object = None,
+        form: str = "json",
+        whole: bool = True,
+    ) -> urllib3.BaseHTTPResponse:
+        """The answer as it comes, read whole or not yet; raises what urllib3 does."""
+        headers = {**self.login.headers(), "Accept": FORMS["json"]}
         if body is not None:
             headers["Content-Type"] = FORMS[form]
-        try:
-            reply = self._pool.request(
-                method,
-                self._base + path + (f"?{urlencode(query)}" if query else ""),
-                body=None if body is None else json.dumps(body),
-                headers=headers,
-                timeout=self._timeout,
-                retries=PATIENCE,
-                redirect=False,  # credentials go nowhere else
-            )
-        except exceptions.HTTPError as bad:
-            return _unanswered(bad, self._timeout)
-        return Answer(reply.status, reply.data, date=_date(reply.headers.get("Date")))
+        return self._pool.request(
+            method,
+            str(self.login.configuration.host).rstrip("/") + path + _query(query),
+            body=None if body is None else json.dumps(body),
+            headers=headers,
+            timeout=self._timeout,
+            retries=self.patience,
+            redirect=False,  # credentials go nowhere else
+            preload_content=whole,
+        )
+
+    def unanswered(self, bad: exceptions.HTTPError) -> Answer:
+        """What urllib3 raised, as the lack of an answer."""
+        return _unanswered(bad, self._timeout)
 
     def get(self, model: type[M], path: str, what: str, **query: str | int) -> M:
         """What is at `path`; `what` names it in messages."""
@@ -153,6 +203,10 @@ class Api:
 def connect(kubeconfig: str | None = None, context: str | None = None) -> Api:
     """The API server of a context, not asked yet; raises `ClusterError`."""
     return Api(login(kubeconfig, context))
+
+
+def _query(query: Mapping[str, str | int] | None) -> str:
+    return f"?{urlencode(query)}" if query else ""
 
 
 def _unanswered(bad: exceptions.HTTPError, timeout: urllib3.Timeout) -> Answer:

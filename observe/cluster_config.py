@@ -10,9 +10,10 @@ from __future__ import annotations
 import base64
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NoReturn, cast
 from urllib.parse import urlsplit
@@ -42,11 +43,15 @@ class ClusterError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """An API server as messages name it, and how to get in."""
+    """An API server as messages name it, and how to get in.
+
+    `again` makes it anew from where it came from: another token may be there by now.
+    """
 
     context: str
     server: str
     configuration: Configuration = field(repr=False)
+    again: Callable[[], Login] = field(repr=False, compare=False)
 
     def headers(self) -> dict[str, str]:
         """Who we are; a token that has run out is renewed on the way.
@@ -55,7 +60,7 @@ class Login:
         """
         given = cast("Iterable[Mapping[str, str]]", self.configuration.auth_settings().values())
         sent = {one["key"]: (one["value"] or "").strip() for one in given}
-        return {key: text for key, text in sent.items() if text.isascii() and text.isprintable()}
+        return {key: text for key, text in sent.items() if text and _is_sendable(text)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,7 @@ def login(kubeconfig: str | None = None, context: str | None = None) -> Login:
     made = _configuration(whole, user or cluster)
     if proxy := cluster.text("proxy-url"):
         made.proxy = proxy  # kubernetes 29 passes over it
-    return Login(current, _shown(server), made)
+    return Login(current, _shown(server), made, partial(login, kubeconfig, context))
 
 
 def _read(kubeconfig: str | None) -> list[Document]:
@@ -257,6 +262,10 @@ def _listening() -> Iterator[list[str]]:
         yield said
     finally:
         logging.getLogger().removeHandler(ear)
+
+
+def _is_sendable(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
 
 def _is_base64(text: str) -> bool:

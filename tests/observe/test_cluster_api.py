@@ -130,6 +130,51 @@ def test_credentials_go_nowhere_else(api: Callable[..., Api]) -> None:
         assert not heard
 
 
+# Credentials
+
+
+EXPIRED = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
+
+
+def test_a_token_that_has_expired_is_read_anew(api: Callable[..., Api], tmp_path: Path) -> None:
+    with server(EXPIRED, OK, OK) as (url, heard):
+        one = api(url)
+        config = (tmp_path / "config").read_text()
+        (tmp_path / "config").write_text(config.replace("hunter2", "hunter2-new"))
+
+        assert one.send("GET", "/").ok
+        assert one.send("GET", "/").ok
+
+    assert [b"hunter2-new" in each for each in heard] == [False, True, True]
+
+
+def test_whoever_is_not_let_in_twice_is_told(api: Callable[..., Api]) -> None:
+    with server(EXPIRED, EXPIRED) as (url, heard):
+        said = refusal(api(url))
+
+    assert said == "[cluster-unauthorized]: SERVER does not let us in: 401 Unauthorized"
+    assert len(heard) == 2
+
+
+def test_credentials_that_are_gone(api: Callable[..., Api], tmp_path: Path) -> None:
+    with server(EXPIRED, EXPIRED) as (url, heard):
+        one = api(url)
+        (tmp_path / "config").unlink()
+        assert one.send("GET", "/").status == 401
+        assert len(heard) == 1
+
+
+def test_of_many_threads_one_reads_them_anew(api: Callable[..., Api]) -> None:
+    one = api("http://127.0.0.1:1")
+    used = one.login
+
+    assert one.renew(used)
+    renewed = one.login
+    assert renewed is not used
+    assert one.renew(used)
+    assert one.login is renewed
+
+
 ANSWERS = {
     "what is no JSON": (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n<p>", "something else"),
     "a list where an object should be": (

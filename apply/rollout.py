@@ -151,7 +151,7 @@ class Rollout:
             faults = [one for one in found if one.fault and one.must]
             if not faults:
                 return found
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or any(one.hopeless for one in faults):
                 names = listed(f"{one.node} - {one.far} {one.fault}" for one in faults)
                 raise Failed(
                     ("node", faults[0].node), f"sessions are not as they should be: {names}"

@@ -17,6 +17,7 @@ from ferrule.compiler.observed import Key, Observed
 
 Seen = Mapping[Key, Observed]
 NEW = "new"  # where FRR had no such neighbor
+LOST = "was lost and came back, and should not have been touched"
 UNKNOWN = "unknown"  # where nobody said, or FRR has no such neighbor any more
 
 
@@ -35,6 +36,11 @@ class Check:
     accepted: tuple[int, int] | None
     fault: str
     must: bool
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether waiting does not mend it."""
+        return self.fault == LOST
 
 
 def checks(
@@ -94,8 +100,8 @@ def _fault(
     if now is None or not now.established:
         expected = was_up or may_end or old is None
         return f"is {now.state if now else 'not configured'}" if expected else ""
-    if old is not None and was_up and not may_end and now.resets > old.resets:
-        return "was lost and came back, and should not have been touched"
+    if old is not None and was_up and not may_end and _is_another(old, now):
+        return LOST
     if session.node_end.bfd and now.bfd not in (None, "up"):
         return f"BFD is {now.bfd}"
     return ""
@@ -115,6 +121,13 @@ def lost(network: Network, before: Seen, after: Seen, nodes: Collection[str]) ->
                 word = now.state if now else UNKNOWN
                 label = far.get((node, (vrf, name)), name)
                 yield Check(node, label, old.state, word, None, "was up before", must=True)
+
+
+def _is_another(old: SessionState, now: SessionState) -> bool:
+    """Whether a session is not the one that was up; a bgpd that started anew counts from zero."""
+    if old.uptime_s is not None and now.uptime_s is not None and now.uptime_s < old.uptime_s:
+        return True
+    return now.resets > old.resets
 
 
 def _state(seen: Seen, node: str, neighbor: tuple[str, str]) -> SessionState | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from ferrule.apply import logins
 from ferrule.apply.local import Local
 from ferrule.apply.logins import ROOT, Accesses, NoWay
+from ferrule.apply.patient import Patient
 from ferrule.apply.switch import Switch, SwitchFacts
 from ferrule.apply.target import Channel, Login
 from ferrule.apply.vtysh import Node, NodeFacts, by_number
@@ -36,11 +37,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device that can be reached; without a login it is this host."""
+    """A device that can be reached; without a login it is this host.
+
+    `patience_s` is what each of its commands may take at least.
+    """
 
     facts: NodeFacts | SwitchFacts
     login: Login | None
     origin: Origin = field(compare=False, repr=False)
+    patience_s: float = 0
 
     @property
     def key(self) -> Key:
@@ -49,6 +54,10 @@ class Device:
 
     def connect(self, gateways: Gateways | None = None) -> Channel:
         """A channel to it; whoever asks for it closes it."""
+        channel = self._channel(gateways)
+        return Patient(channel, self.patience_s) if self.patience_s else channel
+
+    def _channel(self, gateways: Gateways | None) -> Channel:
         if self.login is None:
             return Local(self.facts.name)
         from ferrule.apply.ssh import Ssh
@@ -87,16 +96,18 @@ def reach(
     *,
     local: Collection[str] = (),
     intended: Mapping[str, frr.Running] | None = None,
+    patience_s: float = 0,
 ) -> Reach:
     """The way to every node and switch; `local` names nodes that are this host.
 
     `intended` is what nodes are to run, by name: without it, what a cut load left on a node is
-    not told from what is somebody else's.
+    not told from what is somebody else's. `patience_s` is for devices that are slow.
     """
     found = dict(_nodes(compilation, frozenset(local), intended or {}))
     found.update(_switches(compilation))
+    devices = (one for one in found.values() if isinstance(one, Device))
     return Reach(
-        tuple(one for one in found.values() if isinstance(one, Device)),
+        tuple(replace(one, patience_s=patience_s) for one in devices),
         {key: one for key, one in found.items() if isinstance(one, Diagnostic)},
     )
 

@@ -2,7 +2,8 @@
 
 The order of service is what is decided here, the book itself is kept by `ledger`:
 
-1. What Services hold (their status) is confirmed, by namespace/name.
+1. What Services hold (their status) is confirmed, by namespace/name; in a running controller the
+   `senior` ones first, so that nobody loses an address to a later change of somebody else.
 2. What is locked for the others becomes theirs.
 3. The waiting ones are served, the oldest first: an explicit request and nothing else, or the
    first address of the pools that are open to them.
@@ -15,7 +16,7 @@ Steps and rules are those of MetalLB (`controller/service.go`, `internal/allocat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ferrule.compiler.errors import Diagnostic, Place, listed, quoted, warning
@@ -50,27 +51,25 @@ def allocate(
     pools: Sequence[Declared[kinds.IPAddressPool]],
     namespaces: Mapping[str, Mapping[str, str]],
     locks: Mapping[str, Held],
+    seniority: Callable[[Demand], int] = lambda _: 0,
 ) -> tuple[tuple[Service, ...], list[Diagnostic]]:
     """Every Service with its addresses or the reason why it has none, by namespace and name.
 
     `namespaces` are labels by namespace; `locks` hold by `namespace/name`, also for Services that
-    do not exist.
+    do not exist. Of two that hold one address the one of lower `seniority` keeps it.
     """
-    ordered = sorted(demands, key=lambda one: (one.namespace, one.name))
-    run = _Run(Ledger(pools, namespaces), locks)
+    ordered = sorted(demands, key=by_name)
+    run = Run(Ledger(pools, namespaces), locks)
     run.reserve(ordered)
-    for demand in ordered:
-        run.confirm(demand)
-    for demand in ordered:
-        run.resume(demand)
-    waiting = sorted(ordered, key=_turn)
-    changed = True
-    while changed:
-        grown = [run.complete(demand) for demand in ordered]
-        served = [run.serve(demand) for demand in waiting]
-        changed = any(grown) or any(served)
+    run.settle(sorted(ordered, key=seniority), ordered)
+    run.hand_out(ordered)
     run.found += (found for demand in ordered for found in run.squatting(demand))
     return tuple(run.result(demand) for demand in ordered), run.found
+
+
+def by_name(demand: Demand) -> tuple[str, str]:
+    """The order of the result."""
+    return demand.namespace, demand.name
 
 
 def _turn(demand: Demand) -> tuple[object, ...]:
@@ -83,7 +82,7 @@ def _turn(demand: Demand) -> tuple[object, ...]:
     return (True, not demand.created, demand.created)
 
 
-class _Run:
+class Run:
     """One allocation: the book, what was refused, and what there is to say about it."""
 
     def __init__(self, ledger: Ledger, locks: Mapping[str, Held]) -> None:
@@ -95,14 +94,35 @@ class _Run:
         """Keep every locked address, except those that their Service could not have anyway."""
         for demand in demands:
             lock = self.locks.get(demand.key)
-            if lock is None or hopeless(demand, self.ledger):
-                continue
-            refusal = strange(demand, lock.addresses) or self.ledger.unfit(demand, lock.addresses)
+            refusal = self.unfit(demand, lock) if lock else None
             if refusal is not None:
                 self._ignore_lock(demand, refusal)
                 del self.locks[demand.key]
         for key, lock in self.locks.items():
             self.ledger.reserve(key, lock.addresses)
+
+    def unfit(self, demand: Demand, lock: Held) -> Refusal | None:
+        """Why a lock cannot be met, whoever else there is."""
+        if hopeless(demand, self.ledger):
+            return None
+        return strange(demand, lock.addresses) or self.ledger.unfit(demand, lock.addresses)
+
+    def settle(self, holding: Iterable[Demand], locked: Iterable[Demand]) -> None:
+        """Steps 1 and 2, for these in this order."""
+        for demand in holding:
+            self.confirm(demand)
+        for demand in locked:
+            self.resume(demand)
+
+    def hand_out(self, demands: Iterable[Demand]) -> None:
+        """Step 3, among these in any order."""
+        ordered = sorted(demands, key=by_name)
+        waiting = sorted(ordered, key=_turn)
+        changed = True
+        while changed:
+            grown = [self.complete(demand) for demand in ordered]
+            served = [self.serve(demand) for demand in waiting]
+            changed = any(grown) or any(served)
 
     def confirm(self, demand: Demand) -> None:
         """Leave a Service what it holds, as long as that is allowed and nothing else is wanted.
@@ -165,7 +185,20 @@ class _Run:
             self.refused[demand.key] = chosen
             return False
         self.ledger.assign(demand, chosen)
+        self.refused.pop(demand.key, None)
         return True
+
+    def complaint(self, demand: Demand) -> Iterator[Diagnostic]:
+        """Say so where a Service keeps what it has because its request cannot be read."""
+        holding = self.ledger.holding(demand.key)
+        if demand.complaint and holding:
+            yield warning(
+                "invalid-request",
+                f"Service {quoted(demand.key)} keeps {listed(holding[1])}, for its request"
+                f" cannot be met: {demand.complaint}",
+                demand.origin.place("metadata", "annotations"),
+                help=HOW_TO_REQUEST,
+            )
 
     def squatting(self, demand: Demand) -> Iterator[Diagnostic]:
         """Say so where a Service holds what is kept for others."""
@@ -202,16 +235,8 @@ class _Run:
 
     def _keep(self, demand: Demand, addresses: Sequence[Address]) -> None:
         self.ledger.assign(demand, addresses)
-        if demand.complaint:
-            self.found.append(
-                warning(
-                    "invalid-request",
-                    f"Service {quoted(demand.key)} keeps {listed(addresses)}, for its request"
-                    f" cannot be met: {demand.complaint}",
-                    demand.origin.place("metadata", "annotations"),
-                    help=HOW_TO_REQUEST,
-                )
-            )
+        self.refused.pop(demand.key, None)
+        self.found += self.complaint(demand)
 
     def _ignore_lock(self, demand: Demand, refusal: Refusal) -> None:
         lock = self.locks[demand.key]

@@ -43,7 +43,7 @@ def go_text(address: Address) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class _Reach:
+class Reach:
     """What one set of advertisements comes to on the nodes that may announce at all."""
 
     advertisements: tuple[kinds.L2Advertisement, ...]
@@ -84,7 +84,7 @@ class _Reach:
         }
 
 
-class _Election:
+class Election:
     """The advertisements by pool, and what was worked out for sets of them."""
 
     def __init__(
@@ -98,27 +98,23 @@ class _Election:
             pool.name: [one.spec for one in advertisements if _about(one.spec, pool)]
             for pool in pools
         }
-        self.reaches: dict[tuple[str, tuple[int, ...]], _Reach] = {}
-        self.owners: dict[tuple[Address, _Reach, frozenset[str] | None], str | None] = {}
+        self.reaches: dict[tuple[str, tuple[int, ...]], Reach] = {}
+        self.owners: dict[tuple[Address, Reach, frozenset[str] | None], str | None] = {}
 
-    def reach(self, pool: str, demand: Demand) -> _Reach | None:
+    def reach(self, pool: str, labels: Mapping[str, str], sharing_key: str | None) -> Reach | None:
         """What the advertisements that match a Service come to; None where they exclude it."""
         each = self.by_pool.get(pool, [])
         matching = tuple(
-            number
-            for number, one in enumerate(each)
-            if any_matches(one.service_selectors, demand.labels)
+            number for number, one in enumerate(each) if any_matches(one.service_selectors, labels)
         )
-        if demand.sharing_key is not None and any(
-            each[number].service_selectors for number in matching
-        ):
+        if sharing_key is not None and any(each[number].service_selectors for number in matching):
             return None  # who shares an address must not be told apart by its labels
         if (pool, matching) not in self.reaches:
             chosen = tuple(each[number] for number in matching)
-            self.reaches[pool, matching] = _Reach(chosen, self.nodes)
+            self.reaches[pool, matching] = Reach(chosen, self.nodes)
         return self.reaches[pool, matching]
 
-    def winner(self, address: Address, reach: _Reach, local: frozenset[str] | None) -> str | None:
+    def winner(self, address: Address, reach: Reach, local: frozenset[str] | None) -> str | None:
         """The owner of an address; `local` are the nodes it is confined to."""
         ask = (address, reach, local)
         if ask not in self.owners:
@@ -148,19 +144,17 @@ def announcements(
     Every node has an entry. Without `endpoints` each Service is taken to have a ready one on every
     node. Both addresses of a Service are on one node, the one that wins its first address.
     """
-    able = {
-        node.name: node
-        for node in nodes
-        if not node.network_unavailable and (ignore_exclude_label or not node.excluded)
-    }
-    election = _Election(advertisements, pools, able)
+    able = able_nodes(nodes, ignore_exclude_label=ignore_exclude_label)
+    election = Election(advertisements, pools, able)
     given: dict[str, list[Announcement]] = {node.name: [] for node in nodes}
     for service in services:
         if not service.addresses or service.pool is None:
             continue
         demand = demands[service.key]
         ready = EVERYWHERE if endpoints is None else endpoints.get(service.key, Endpoints())
-        reach = election.reach(service.pool, demand) if ready.l2_healthy else None
+        if not ready.l2_healthy:
+            continue
+        reach = election.reach(service.pool, demand.labels, demand.sharing_key)
         if reach is None:
             continue
         local = ready.l2_nodes if demand.local and endpoints is not None else None
@@ -170,10 +164,22 @@ def announcements(
                 Announcement(address, reach.interfaces[winner], service.key)
                 for address in service.addresses
             )
-    return {name: tuple(sorted(each, key=_order)) for name, each in given.items()}
+    return {name: tuple(sorted(each, key=order)) for name, each in given.items()}
 
 
-def _order(one: Announcement) -> tuple[int, int, str]:
+def able_nodes(
+    nodes: Iterable[KubeNode], *, ignore_exclude_label: bool = False
+) -> dict[str, KubeNode]:
+    """The nodes that may announce anything at all, by name."""
+    return {
+        node.name: node
+        for node in nodes
+        if not node.network_unavailable and (ignore_exclude_label or not node.excluded)
+    }
+
+
+def order(one: Announcement) -> tuple[int, int, str]:
+    """Announcements sort by address, then Service."""
     return (one.address.version, int(one.address), one.service)
 
 

@@ -155,16 +155,41 @@ class Shared:
 SILENCE = Shared()
 
 
+class Phrases:
+    """What sets of advertisements come to: each is asked for once, and a spec has few."""
+
+    def __init__(self, speech: Speech) -> None:
+        self.speech = speech
+        self._mixes: dict[tuple[Numbers, str, Numbers], tuple[list[tuple[int, Mix]], ...]] = {}
+        self._heard: dict[tuple[int, Mix, Ears], bool] = {}
+
+    def mixes(self, said: Numbers, pool: str, about: Numbers) -> tuple[list[tuple[int, Mix]], ...]:
+        """What a Service's advertisements that a node speaks make of it, by family."""
+        key = (said, pool, about)
+        if key not in self._mixes:
+            numbers = tuple(number for number in about if number in said)
+            if not self.speech.agree(numbers, pool):
+                numbers = ()
+            self._mixes[key] = tuple(list(self.speech.mixes(numbers, one)) for one in FAMILIES)
+        return self._mixes[key]
+
+    def are_heard(self, family: int, mix: Mix, ears: Ears) -> bool:
+        """Whether any session of a node carries them."""
+        key = (family, mix, ears)
+        if key not in self._heard:
+            self._heard[key] = self.speech.is_heard(FAMILIES[family], mix, ears)
+        return self._heard[key]
+
+
 class _Tables:
     """All tables that several nodes may have in common, each made once."""
 
     def __init__(self, speech: Speech, everywhere: Sequence[Served]) -> None:
         self.speech, self.everywhere = speech, everywhere
+        self.phrases = Phrases(speech)
         self._tables: dict[Numbers, tuple[Table, set[tuple[int, Mix]]]] = {}
         self._shared: dict[tuple[object, ...], Shared] = {}
         self._for_ears: dict[tuple[Numbers, Ears], Shared] = {}
-        self._mixes: dict[tuple[Numbers, str, Numbers], tuple[list[tuple[int, Mix]], ...]] = {}
-        self._heard: dict[tuple[int, Mix, Ears], bool] = {}
         self._lines: dict[tuple[object, ...], Advertisement] = {}
         self._standing: dict[tuple[Numbers, Ears], dict[int, RouteClass]] = {}
         self._classes: dict[frozenset[int], tuple[RouteClass, ...]] = {}
@@ -176,7 +201,7 @@ class _Tables:
         """
         if (said, ears) not in self._for_ears:
             table, mixes = self._table(said)
-            heard = frozenset(one for one in mixes if self._is_heard(*one, ears))
+            heard = frozenset(one for one in mixes if self.phrases.are_heard(*one, ears))
             if (said, heard) not in self._shared:
                 lines = sorted(self._told(table, ears))
                 self._shared[said, heard] = Shared(
@@ -205,7 +230,7 @@ class _Tables:
         known |= self._standing[said, ears]
         key = frozenset(known)
         if key not in self._classes:
-            self._classes[key] = tuple(sorted(known.values(), key=_class_order))
+            self._classes[key] = tuple(sorted(known.values(), key=class_order))
         return self._classes[key]
 
     def _table(self, said: Numbers) -> tuple[Table, set[tuple[int, Mix]]]:
@@ -220,47 +245,25 @@ class _Tables:
     def _enter(self, table: Table, said: Numbers, served: Iterable[Served], base: Table) -> None:
         """Add Services to a table that lies over `base`, which stays as it is."""
         for service in served:
-            mixes = self._mixes_of(said, service.pool, service.about)
-            for family, number in service.addresses:
-                bits = MAX_LENGTH[FAMILIES[family]]
-                for length, mix in mixes[family]:
-                    host = bits - length
-                    key = Key(family, number >> host << host, length)
-                    entry = table.get(key)
-                    if entry is None:
-                        under = base.get(key)
-                        if under is None:
-                            table[key] = Entry(service.pool, mix, [service.key])
-                            continue
-                        entry = Entry(under.pool, under.mix, list(under.services))
-                        table[key] = entry
-                    entry.pool = min(entry.pool, service.pool)
-                    entry.mix |= mix
-                    entry.services.append(service.key)
-
-    def _mixes_of(
-        self, said: Numbers, pool: str, about: Numbers
-    ) -> tuple[list[tuple[int, Mix]], ...]:
-        """What a Service's advertisements that a node speaks make of it, by family."""
-        key = (said, pool, about)
-        if key not in self._mixes:
-            numbers = tuple(number for number in about if number in said)
-            if not self.speech.agree(numbers, pool):
-                numbers = ()
-            self._mixes[key] = tuple(list(self.speech.mixes(numbers, one)) for one in FAMILIES)
-        return self._mixes[key]
+            mixes = self.phrases.mixes(said, service.pool, service.about)
+            for key, mix in keys_of(service.addresses, mixes):
+                entry = table.get(key)
+                if entry is None:
+                    under = base.get(key)
+                    if under is None:
+                        table[key] = Entry(service.pool, mix, [service.key])
+                        continue
+                    entry = Entry(under.pool, under.mix, list(under.services))
+                    table[key] = entry
+                entry.pool = min(entry.pool, service.pool)
+                entry.mix |= mix
+                entry.services.append(service.key)
 
     def _told(self, table: Table, ears: Ears) -> Iterator[Addition]:
         """The entries that somebody hears."""
         for at, (key, entry) in enumerate(table.items()):
-            if self._is_heard(key.family, entry.mix, ears):
+            if self.phrases.are_heard(key.family, entry.mix, ears):
                 yield Addition(key, at, self._line(key, entry))
-
-    def _is_heard(self, family: int, mix: Mix, ears: Ears) -> bool:
-        key = (family, mix, ears)
-        if key not in self._heard:
-            self._heard[key] = self.speech.is_heard(FAMILIES[family], mix, ears)
-        return self._heard[key]
 
     def _line(self, key: Key, entry: Entry) -> Advertisement:
         """The same entry on several nodes is one object."""
@@ -269,7 +272,7 @@ class _Tables:
         if made not in self._lines:
             family = FAMILIES[key.family]
             route_class = self.speech.route_class(entry.pool, family, key.length, entry.mix)
-            self._lines[made] = Advertisement(_prefix(key), route_class, services)
+            self._lines[made] = Advertisement(prefix_of(key), route_class, services)
         return self._lines[made]
 
 
@@ -290,10 +293,23 @@ def _merged(table: Shared, added: Sequence[Addition]) -> tuple[Advertisement, ..
     return tuple(told)
 
 
-def _prefix(key: Key) -> Prefix:
+def keys_of(
+    addresses: Iterable[tuple[int, int]], mixes: Sequence[Sequence[tuple[int, Mix]]]
+) -> Iterator[tuple[Key, Mix]]:
+    """The prefixes that addresses are announced with, and by whom; `mixes` are by family."""
+    for family, number in addresses:
+        bits = MAX_LENGTH[FAMILIES[family]]
+        for length, mix in mixes[family]:
+            host = bits - length
+            yield Key(family, number >> host << host, length), mix
+
+
+def prefix_of(key: Key) -> Prefix:
+    """The prefix itself."""
     make: type[IPv4Network] | type[IPv6Network] = IPv6Network if key.family else IPv4Network
     return make((key.start, key.length))
 
 
-def _class_order(one: RouteClass) -> tuple[object, ...]:
+def class_order(one: RouteClass) -> tuple[object, ...]:
+    """Classes sort by pool, family and length, then by what they say."""
     return (one.pool, one.family, one.length, [term_order(term) for term in one.terms])

@@ -75,10 +75,14 @@ class Speech:
 
     def about(self, service: Service, demand: Demand) -> Numbers:
         """The advertisements that speak of a Service, by number."""
+        return self.about_labels(service.pool, demand.labels)
+
+    def about_labels(self, pool: str | None, labels: Mapping[str, str]) -> Numbers:
+        """The same for one of this pool that has these labels."""
         return tuple(
             number
-            for number in self._of_pool.get(service.pool or "", ())
-            if any_matches(self.said[number].declared.spec.service_selectors, demand.labels)
+            for number in self._of_pool.get(pool or "", ())
+            if any_matches(self.said[number].declared.spec.service_selectors, labels)
         )
 
     def selecting(self, labels: Mapping[str, str]) -> Numbers:

@@ -86,6 +86,11 @@ class Space:
         self._freed: list[int] = []
         self._sharers: dict[tuple[str, str], Sharers] = {}
 
+    @property
+    def size(self) -> int:
+        """How many addresses it has to give."""
+        return self.starts[-1] - sum(map(_buggy_ones, self.cidrs) if self.avoid_buggy else ())
+
     def address(self, number: int) -> Address:
         """The address of this number."""
         at = bisect_right(self.starts, number) - 1
@@ -170,3 +175,9 @@ class Space:
 
 def _group(demand: Demand) -> tuple[str, str]:
     return (demand.sharing_key or "", demand.backend)
+
+
+def _buggy_ones(cidr: Prefix) -> int:
+    """How many addresses of an IPv4 block end in .0 or .255."""
+    first, last = int(cidr.network_address), int(cidr.broadcast_address)
+    return sum((last - end) // 256 - (first - 1 - end) // 256 for end in BUGGY)

@@ -32,7 +32,11 @@ CONNECT_S = 5.0
 READ_S = 60.0
 LONGEST_WAIT_S = 5  # a busy server says when to ask again
 MOST_SAID = 300
-FORMS = {"json": "application/json", "merge": "application/merge-patch+json"}  # RFC 7386
+FORMS = {
+    "json": "application/json",
+    "merge": "application/merge-patch+json",  # RFC 7386
+    "apply": "application/apply-patch+yaml",  # server-side apply; JSON is YAML
+}
 HELP = {
     "cluster-unauthorized": "a token or certificate may have expired: log in again",
     "cluster-forbidden": "ask for a role that may read it",

@@ -26,6 +26,31 @@ METADATA: Schema = {
         "labels": {"type": "object", "additionalProperties": {"type": "string"}},
     },
 }
+# Conditions are told apart by their type: several may speak of one object (server-side apply).
+CONDITION: Schema = {
+    "type": "object",
+    "required": ["type", "status"],
+    "properties": {
+        "type": {"type": "string"},
+        "status": {"type": "string"},
+        "reason": {"type": "string"},
+        "message": {"type": "string"},
+        "lastTransitionTime": {"type": "string", "format": "date-time"},
+        "observedGeneration": {"type": "integer", "format": "int64"},
+    },
+}
+STATUS: Schema = {
+    "type": "object",
+    "properties": {
+        "conditions": {
+            "type": "array",
+            "items": CONDITION,
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["type"],
+        }
+    },
+    "x-kubernetes-preserve-unknown-fields": True,
+}
 ADDRESS_TEXT: Schema = {
     "type": "string",
     "description": "ADDRESS or ADDRESS/LENGTH, in VRF default",
@@ -129,7 +154,7 @@ def crds() -> str:
 
 
 def _crd(version: str, kind: str, model: type[Model]) -> Schema:
-    plural = "accesses" if kind == "Access" else _plural(kind.lower())
+    names = plural(kind)
     body = _structural(inlined(model))
     fields = body["properties"] if model is kinds.AddressLock else {"spec": body}
     scheme = {
@@ -140,16 +165,16 @@ def _crd(version: str, kind: str, model: type[Model]) -> Schema:
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
             **fields,
-            "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+            "status": STATUS,
         },
     }
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.ferrule.dev"},
+        "metadata": {"name": f"{names}.ferrule.dev"},
         "spec": {
             "group": "ferrule.dev",
-            "names": {"kind": kind, "plural": plural, "singular": kind.lower()},
+            "names": {"kind": kind, "plural": names, "singular": kind.lower()},
             "scope": "Namespaced",
             "versions": [
                 {
@@ -164,10 +189,12 @@ def _crd(version: str, kind: str, model: type[Model]) -> Schema:
     }
 
 
-def _plural(word: str) -> str:
+def plural(kind: str) -> str:
+    """As the API server calls the objects of a kind: `addresslocks`, `communities`."""
+    word = kind.lower()
     if word.endswith("y"):
         return f"{word[:-1]}ies"
-    return f"{word}es" if word.endswith("ch") else f"{word}s"
+    return f"{word}es" if word.endswith(("ch", "ss")) else f"{word}s"
 
 
 def _structural(value: object) -> Any:

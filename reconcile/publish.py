@@ -1,0 +1,178 @@
+"""What is said of objects in their own status: conditions, counters, states.
+
+One thread writes, object by object, whatever was last asked for; what an object says already is not
+written again. It comes after everything that carries traffic: a status that is late misleads
+nobody, so failures are only counted and tried again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from ferrule.compiler.errors import Diagnostic
+from ferrule.compiler.source import Document
+from ferrule.observe.cluster_api import Answer, Api
+from ferrule.observe.cluster_lists import Resource
+
+MANAGER = "ferrule"
+RETRY_S = 5.0
+PACE_S = 0.02
+MOST_TOLD = 3  # mistakes in one condition
+LONGEST = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What `manager` says in the status of one object; other managers say other things there.
+
+    `labels` are for objects that hold nothing but a status: such a one is made if it is not there.
+    """
+
+    resource: Resource
+    namespace: str
+    name: str
+    status: Mapping[str, object]
+    manager: str = MANAGER
+    labels: Mapping[str, str] | None = None
+
+    @property
+    def path(self) -> str:
+        """Of the object."""
+        return self.resource.path(self.namespace or None, self.name)
+
+    @property
+    def body(self) -> dict[str, object]:
+        """The object, without its status."""
+        meta = {"name": self.name, **({"namespace": self.namespace} if self.namespace else {})}
+        return {
+            "apiVersion": self.resource.api_version,
+            "kind": self.resource.kind,
+            "metadata": {**meta, **({"labels": dict(self.labels)} if self.labels else {})},
+        }
+
+
+Key = tuple[str, str]
+
+
+class Publisher(threading.Thread):
+    """The writer; `leading` is asked before each write."""
+
+    def __init__(self, api: Api, leading: Callable[[], bool] = lambda: True) -> None:
+        super().__init__(name="publisher", daemon=True)
+        self._api, self._leading = api, leading
+        self._posts: OrderedDict[Key, Post] = OrderedDict()
+        self._said: dict[Key, Mapping[str, object]] = {}
+        self._changed = threading.Condition()
+        self._stopped = False
+        self.failures = 0
+        self.last_failure = ""
+        self.start()
+
+    def put(self, post: Post) -> None:
+        """Write this, unless it is what was written last."""
+        with self._changed:
+            key = post.path, post.manager
+            if self._said.get(key) == post.status:
+                self._posts.pop(key, None)
+            else:
+                self._posts[key] = post
+                self._changed.notify()
+
+    def forget(self) -> None:
+        """Others may have written since: everything that is put is written again."""
+        with self._changed:
+            self._said.clear()
+
+    def stop(self) -> None:
+        """No more."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+        self.join()
+
+    def run(self) -> None:
+        """Until it is stopped."""
+        while (post := self._take()) is not None:
+            if not self._leading():
+                continue
+            failure = self._write(post)
+            key = post.path, post.manager
+            with self._changed:
+                if failure:
+                    self.failures, self.last_failure = self.failures + 1, failure
+                    self._posts.setdefault(key, post)
+                else:
+                    self._said[key] = post.status
+                self._changed.wait_for(lambda: self._stopped, RETRY_S if failure else PACE_S)
+
+    def _take(self) -> Post | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped or self._posts)
+            return None if self._stopped else self._posts.popitem(last=False)[1]
+
+    def _write(self, post: Post) -> str:
+        """What is wrong; nothing is fine. An object, or a kind, that is gone needs no status."""
+        answer = self._apply(post)
+        if answer.status == HTTPStatus.NOT_FOUND and post.labels is not None:
+            collection = post.resource.path(post.namespace or None)
+            made = self._api.send("POST", collection, body=post.body)
+            if made.status == HTTPStatus.NOT_FOUND:
+                return ""
+            answer = self._apply(post) if made.ok else made
+        return "" if answer.ok or answer.status == HTTPStatus.NOT_FOUND else answer.said
+
+    def _apply(self, post: Post) -> Answer:
+        """Server-side apply, so that others' conditions of the same object stay."""
+        return self._api.send(
+            "PATCH",
+            f"{post.path}/status",
+            query={"fieldManager": post.manager, "force": "true"},
+            body={**post.body, "status": post.status},
+            form="apply",
+        )
+
+
+def now() -> str:
+    """As the API writes times."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def condition(
+    document: Document | None, kind: str, status: str, reason: str, message: str
+) -> dict[str, object]:
+    """One condition (KEP-1623); it keeps the time of its last change of status."""
+    since = now()
+    for one in _conditions(document):
+        if one.get("type") == kind and one.get("status") == status:
+            since = str(one.get("lastTransitionTime") or since)
+    made: dict[str, object] = {
+        "type": kind,
+        "status": status,
+        "reason": reason,
+        "message": message[:LONGEST],
+        "lastTransitionTime": since,
+    }
+    meta = document.data.get("metadata") if document else None
+    if isinstance(meta, dict) and isinstance(meta.get("generation"), int):
+        made["observedGeneration"] = meta["generation"]
+    return made
+
+
+def _conditions(document: Document | None) -> Iterable[Mapping[str, object]]:
+    status = document.data.get("status") if document else None
+    found = status.get("conditions") if isinstance(status, dict) else None
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def summary(mistakes: Iterable[Diagnostic]) -> str:
+    """The first mistakes, a line each."""
+    each = list(mistakes)
+    lines = [f"{one.code}: {one.message}" for one in each[:MOST_TOLD]]
+    if len(each) > MOST_TOLD:
+        lines.append(f"and {len(each) - MOST_TOLD} more")
+    return "\n".join(lines)

@@ -1,0 +1,166 @@
+"""One replica of the controller: it waits to lead, and leads for as long as it may.
+
+Nothing is watched while another one leads. A lead begins with lists that are newer than it, so that
+whatever a predecessor wrote is known before anything is decided; it ends at once when the lease
+cannot be renewed in time, and every writer asks for it before each request.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from ferrule.apply.target import Trouble
+from ferrule.observe.cluster_api import Api
+from ferrule.observe.watch import Watches
+from ferrule.observe.watch_inbox import Batch
+from ferrule.reconcile import feeds, reports
+from ferrule.reconcile.controller import Controller
+from ferrule.reconcile.events import Events
+from ferrule.reconcile.intent import Intent, Reading
+from ferrule.reconcile.logs import Log
+from ferrule.reconcile.publish import Publisher
+from ferrule.reconcile.statuses import Statuses
+
+TICK_S = 0.2  # at most so long until what a writer reports is looked at
+COUNT_S = 1.0  # between two counters of the pools
+STATE = "controller"
+CONDITION = "poolReconcilerValid"
+
+
+class Lead(Protocol):
+    """A lead that was won."""
+
+    @property
+    def term(self) -> int:
+        """Which one it is; higher than all before."""
+
+    @property
+    def contested(self) -> bool:
+        """Whether the one before ended without a word."""
+
+    def valid(self) -> bool:
+        """Whether it still holds, at this moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a controller is run."""
+
+    namespace: str
+    paths: Sequence[str] = ()
+    lb_class: str = ""
+    ignore_exclude_label: bool = False
+    identity: str = ""
+    source: str = "ferrule-controller"
+
+
+class Reign:
+    """Everything that lives and dies with one lead."""
+
+    def __init__(self, api: Api, settings: Settings, log: Log, lead: Lead) -> None:
+        self._settings, self._log, self.lead = settings, log, lead
+        self._reports: queue.SimpleQueue[tuple[str, Trouble | None]] = queue.SimpleQueue()
+        self.statuses = Statuses(
+            api, lead.valid, lambda key, trouble: self._reports.put((key, trouble))
+        )
+        self.publisher = Publisher(api, lead.valid)
+        self.events = Events(
+            api,
+            settings.source,
+            namespace=settings.namespace,
+            idle=lambda: not self.statuses.waiting,
+        )
+        self.intent = Intent(
+            settings.paths,
+            lb_class=settings.lb_class,
+            ignore_exclude_label=settings.ignore_exclude_label,
+        )
+        self.controller = Controller(
+            self.intent,
+            self.statuses,
+            self.events.tell,
+            log,
+            self._publish,
+            term=f"{settings.identity}/{lead.term}" if lead.contested else "",
+        )
+        self._spec = feeds.spec(settings.namespace)
+        self._services = feeds.services(settings.lb_class)
+        self._around = (feeds.nodes(), feeds.namespaces())
+        self.watches = Watches(
+            api, (*self._spec, self._services, *self._around, feeds.slices()), spread_s=0
+        )
+        self._complete = False
+        self._counted = 0.0
+
+    def __enter__(self) -> Reign:
+        self.watches.__enter__()
+        return self
+
+    def __exit__(self, *why: object) -> None:
+        self.watches.__exit__(*why)
+        self.statuses.stop()
+        self.events.stop()
+        self.publisher.stop()
+
+    def step(self) -> None:
+        """Take in what is new, and do what comes of it."""
+        if batch := self.watches.inbox.take(TICK_S):
+            self._learn(batch)
+        with suppress(queue.Empty):
+            while True:
+                self.controller.learn_report(*self._reports.get_nowait())
+        if self._complete and self.lead.valid():
+            self.controller.decide()
+            self._count()
+
+    def _learn(self, batch: Batch) -> None:
+        for feed in self._spec:
+            for key, document in batch.of(feed).items():
+                self.intent.object(str(feed), key, document)
+        for feed in self._around:
+            for key, document in batch.of(feed).items():
+                self.intent.around(str(feed), key, document)
+        services = batch.of(self._services)
+        self.controller.learn_services(services)
+        for of_kind, refused in batch.refused.items():
+            for key, why in refused.items():
+                self._log.warn("objectRefused", kind=str(of_kind), object=key, error=why)
+        self._complete |= batch.complete
+
+    def _publish(self, reading: Reading | None) -> None:
+        """What there is to say of a spec that was read."""
+        found = reading.found if reading else self.intent.mistakes
+        errors = [one for one in found if one.severity == "error"]
+        documents = [*self.intent.objects]
+        for post in reports.conditions(documents, errors):
+            self.publisher.put(post)
+        for event in reports.events(documents, errors):
+            self.events.tell(event)
+        namespace = self._settings.namespace
+        self.publisher.put(reports.configuration_state(namespace, STATE, CONDITION, errors))
+
+    def _count(self) -> None:
+        """The counters of the pools, no oftener than they are worth."""
+        controller = self.controller
+        if controller.reading is None or controller.allocator is None:
+            return
+        if time.monotonic() - self._counted >= COUNT_S:
+            self._counted = time.monotonic()
+            full = reports.fills(controller.allocator)
+            for post in reports.counters(controller.reading, full):
+                self.publisher.put(post)
+
+
+def reign(api: Api, settings: Settings, log: Log, lead: Lead, stopping: threading.Event) -> None:
+    """Lead until the lead ends, or `stopping`."""
+    log.info("leading", term=lead.term, contested=lead.contested)
+    with Reign(api, settings, log, lead) as one:
+        while lead.valid() and not stopping.is_set():
+            one.step()
+    log.info("following", term=lead.term)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6NDOptDstLLAddr, ICMPv6NDOptSrcLLAddr
 from scapy.layers.inet6 import IPv6 as Six
 from scapy.layers.l2 import Ether
+from scapy.packet import Packet
 
 from ferrule.announce import ndp
 from ferrule.announce.wire import BROADCAST, NOBODY, Claim, Drop, RefusedError
@@ -180,14 +181,19 @@ def test_a_frame_survives_its_encoding(frame: ndp.Ndp) -> None:
 
 @given(asked | said)
 def test_scapy_writes_the_same_bytes(frame: ndp.Ndp) -> None:
-    option = None
+    message: Packet
+    option: Packet | None = None
     if frame.kind == ndp.SOLICITATION:
         message = ICMPv6ND_NS(tgt=str(frame.target))
         if frame.mac is not None:
             option = ICMPv6NDOptSrcLLAddr(lladdr=frame.mac.hex(":"))
     else:
-        flags = {"R": frame.flags >> 7, "S": frame.flags >> 6 & 1, "O": frame.flags >> 5 & 1}
-        message = ICMPv6ND_NA(tgt=str(frame.target), **flags)
+        message = ICMPv6ND_NA(
+            tgt=str(frame.target),
+            R=frame.flags >> 7,
+            S=frame.flags >> 6 & 1,
+            O=frame.flags >> 5 & 1,
+        )
         if frame.mac is not None:
             option = ICMPv6NDOptDstLLAddr(lladdr=frame.mac.hex(":"))
     theirs = (

@@ -29,6 +29,7 @@ RECORD = "run.json"
 LAST = "last.json"
 LOCKED = "ferrule-has-the-lock"
 TAKEN = "75"  # EX_TEMPFAIL, sysexits.h
+BUSY = "76"  # as that, of the lock beside ours
 SILENCE_S = 30  # after which a holder counts as gone; it says every few seconds that it is there
 MOMENT_S = 2  # for which others look at the lock
 WORK_S = 900.0  # for a command that an earlier connection left behind
@@ -36,8 +37,8 @@ POLL_S = 1.0
 
 # All that differs comes as an argument or by stdin; nothing is written into these texts.
 LOCK = (
-    'umask 077; mkdir -p "$1" && exec flock -w "$4" -E "$2" "$1/lock" bash -c '
-    '\'echo "$0"; while read -r -t "$1" _; do :; done\' "$3" "$5"'
+    'umask 077; mkdir -p "$1" && exec flock -w "$4" -E "$2" "$1/lock" ${7:+flock -n -E "$6" "$7"} '
+    'bash -c \'echo "$0"; while read -r -t "$1" _; do :; done\' "$3" "$5"'
 )
 WRITE = 'umask 077; mkdir -p "$1" && cat >"$1/$2.new" && mv "$1/$2.new" "$1/$2"'
 
@@ -90,10 +91,16 @@ def doubts_of(record: Record | None) -> tuple[str, ...]:
 
 
 class Claim:
-    """The lock and the record on one device; `root` is what makes a command root's."""
+    """The lock and the record on one device; `root` is what makes a command root's.
 
-    def __init__(self, channel: Channel, device: str, cluster: str, root: Argv) -> None:
+    `beside` is the lock file of a program of the device that must not work at the same time.
+    """
+
+    def __init__(
+        self, channel: Channel, device: str, cluster: str, root: Argv, beside: str = ""
+    ) -> None:
         self._channel, self._device, self._root = channel, device, tuple(root)
+        self._beside = beside
         self._directory = f"{DIRECTORY}/{cluster}"
         self._held: Held | None = None
 
@@ -103,8 +110,8 @@ class Claim:
         `Trouble` says who has it, and since when; if that is this very run, on a connection that
         was cut, it ends soon.
         """
-        times = (str(MOMENT_S), str(SILENCE_S))
-        argv: Argv = (*self._root, "sh", "-c", LOCK, "sh", DIRECTORY, TAKEN, LOCKED, *times)
+        words = (DIRECTORY, TAKEN, LOCKED, str(MOMENT_S), str(SILENCE_S), BUSY, self._beside)
+        argv: Argv = (*self._root, "sh", "-c", LOCK, "sh", *words)
         deadline = time.monotonic() + SILENCE_S + MOMENT_S
         while (held := self._channel.hold(argv, LOCKED)) is None:
             holder = self._holder()
@@ -132,6 +139,9 @@ class Claim:
     def _taken(self, argv: Argv, holder: Run | None) -> Trouble:
         """Why there was no lock: somebody else's, or it cannot be had at all."""
         again = self._channel.run(argv)  # says why, where it is not the lock
+        if str(again.code) == BUSY:
+            message = f"another program is at work here: it holds {self._beside}"
+            raise Trouble("busy", self._device, message, "wait for it to end, and apply again")
         if str(again.code) != TAKEN:
             return failure(self._device, argv, again)
         who = f"run {holder.name} by {holder.by}, since {holder.since}" if holder else "somebody"

@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ferrule.apply.claim import DIRECTORY, LOCK_FILE, WRITE
+from ferrule.apply.switch import RELOAD_LOCK
 from ferrule.apply.target import Argv, Channel, failure
 from ferrule.compiler.backends import frr, sonic
 from ferrule.compiler.backends.base import device_name
 from ferrule.compiler.backends.sonic.conflicts import NEIGHBOR, NEIGHBOR_AF
-from ferrule.compiler.backends.sonic.model import OURS
-from ferrule.compiler.backends.sonic.parse import GROUP, NAMED
+from ferrule.compiler.backends.sonic.model import OURS, TABLES
+from ferrule.compiler.backends.sonic.parse import GLOBALS, GROUP, NAMED
 
+RELOAD_S = 600  # for a `config reload` to end
 BUSY = "busy"  # in the middle of a change: whatever is there, it is to be put back
 
 # All that differs comes as an argument or in a file; nothing is written into these texts.
@@ -51,7 +53,8 @@ ON_NODE = (
 )
 ON_SWITCH = (
     'python3 "$1/onswitch.py" stamp "$1/before.json"',
-    'flock "$1/../../work" python3 "$1/onswitch.py" restore "$1/before.json"',
+    f'flock "$1/../../work" flock -w {RELOAD_S} {RELOAD_LOCK}'
+    ' python3 "$1/onswitch.py" restore "$1/before.json"',
 )
 
 
@@ -82,8 +85,12 @@ def _marks(*states: frr.Running) -> Iterator[str]:
     yield from (f"neighbor {name} " for name in sorted(names))
 
 
-def of_switch(before: sonic.Running, adopted: Collection[str]) -> Plan:
-    """By the switch's own Python, which compares for itself with the rows that there were."""
+def of_switch(before: sonic.Running, adopted: Collection[str], *, managed: bool) -> Plan:
+    """By the switch's own Python, which compares for itself with the rows that there were.
+
+    With `managed` it does so with the fields of the globals that may be ours, of rows that there
+    were: what was written whole stays, as on every way back.
+    """
     theirs = {tuple(one.split("|", 1)) for one in adopted}
     rows = [
         (table, name, fields)
@@ -94,9 +101,21 @@ def of_switch(before: sonic.Running, adopted: Collection[str]) -> Plan:
         or (table == NEIGHBOR_AF and (NEIGHBOR, name.rpartition("|")[0]) in theirs)
     ]
     prefix = device_name(OURS, before.cluster)
-    said = {"prefix": prefix, "named": NAMED, "groups": GROUP, "before": rows}
+    shared = [*_globals(before)] if managed else []
+    said = {"prefix": prefix, "named": NAMED, "groups": GROUP, "before": rows, "globals": shared}
     program = Path(__file__).with_name("onswitch.py").read_text()
     return Plan({"onswitch.py": program, "before.json": json.dumps(said)}, *ON_SWITCH)
+
+
+def _globals(before: sonic.Running) -> Iterator[tuple[str, str, Mapping[str, object]]]:
+    """Table, key and fields of ours of every row of the globals, null where there is none.
+
+    But for `local_asn`, which frrcfgd does not change.
+    """
+    for table in GLOBALS:
+        known = sorted(TABLES[table].fields.keys() - {"local_asn"})
+        for name, fields in before.tables.get(table, {}).items():
+            yield table, name, {one: fields.get(one) for one in known}
 
 
 class Deadman:

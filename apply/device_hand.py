@@ -35,6 +35,8 @@ class DeviceHand(ABC, Generic[R]):
     `planned` is what the plan found on it, `diff` what the plan does to it.
     """
 
+    beside = ""  # the lock of a program of the device that must not work at the same time
+
     def __init__(self, device: Device, planned: R, diff: Diff, journal: Journal) -> None:
         self._device, self._planned, self._diff = device, planned, diff
         self._journal = journal
@@ -148,7 +150,7 @@ class DeviceHand(ABC, Generic[R]):
         name, facts = self.key[1], self._device.facts
         self._run = run
         self._channel = self._journal.wrap(self._device.connect(), name)
-        self._claim = Claim(self._channel, name, facts.cluster, facts.root)
+        self._claim = Claim(self._channel, name, facts.cluster, facts.root, self.beside)
         plan = self._deadman.plan if self._deadman else None
         self._deadman = deadman.Deadman(self._channel, name, facts.cluster, facts.root, plan)
         self._claim.lock(run)

@@ -1,9 +1,10 @@
 """Runs on a SONiC switch, by the switch's own Python and with nothing but its standard library.
 
-`stamp FILE` prints a digest of one cluster's rows in CONFIG_DB; `restore FILE` makes them again
-what the file says they were. It is what the timer of `apply --confirm` calls when nobody else can:
-it compares for itself, so it works from whatever state a cut connection left behind. SONiC's
-updater orders what is in one patch; what FRR does not change in place goes by a patch before.
+`stamp FILE` prints a digest of one cluster's rows in CONFIG_DB, and of its fields in rows that all
+share; `restore FILE` makes them again what the file says they were. It is what the timer of
+`apply --confirm` calls when nobody else can: it compares for itself, so it works from whatever
+state a cut connection left behind. SONiC's updater orders what is in one patch; what FRR does not
+change in place goes by a patch before.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 
 READ = ["sonic-cfggen", "-d", "--print-data"]
 APPLY = ["config", "apply-patch", "/dev/stdin"]
@@ -19,6 +21,7 @@ GROUPS = ("BGP_NEIGHBOR", "BGP_GLOBALS_LISTEN_PREFIX")  # FRR moves no row of th
 
 Fields = dict[str, object]
 Rows = dict[tuple[str, str], Fields]
+Row = tuple[str, str, Fields]
 
 
 def rows_of(
@@ -64,6 +67,28 @@ def patches(now: Rows, before: Rows, sizes: dict[str, int]) -> list[list[dict[st
     return [one for one in (first, rest, removals(groups, set(), sizes)) if one]
 
 
+def shared_fields(tables: dict[str, dict[str, Fields]], then: Iterable[Row]) -> list[Row]:
+    """The same fields of the same rows, as they are now; of a row that is gone there are none."""
+    return [
+        (table, key, {name: tables[table][key].get(name) for name in fields})
+        for table, key, fields in then
+        if key in tables.get(table, {})
+    ]
+
+
+def corrections(now: list[Row], then: Iterable[Row]) -> list[dict[str, object]]:
+    """Field by field, for others have fields of these rows too; null is no field."""
+    before = {(table, key): fields for table, key, fields in then}
+    return [
+        {"op": "remove", "path": path(table, key, name)}
+        if was is None
+        else {"op": "add", "path": path(table, key, name), "value": was}
+        for table, key, fields in now
+        for name, was in sorted(before[table, key].items())
+        if fields[name] != was
+    ]
+
+
 def removals(
     rows: set[tuple[str, str]], added: set[str], sizes: dict[str, int]
 ) -> list[dict[str, object]]:
@@ -81,12 +106,13 @@ def removals(
 
 def operation(op: str, row: tuple[str, str], fields: Fields | None = None) -> dict[str, object]:
     """One operation of RFC 6902; `/` in a key is escaped as RFC 6901 says."""
-    table, key = row
-    made: dict[str, object] = {
-        "op": op,
-        "path": f"/{table}/{key.replace('~', '~0').replace('/', '~1')}",
-    }
+    made: dict[str, object] = {"op": op, "path": path(*row)}
     return made if fields is None else {**made, "value": fields}
+
+
+def path(*names: str) -> str:
+    """A JSON Pointer."""
+    return "".join(f"/{one.replace('~', '~0').replace('/', '~1')}" for one in names)
 
 
 def main(verb: str, file: str) -> int:
@@ -95,15 +121,18 @@ def main(verb: str, file: str) -> int:
         said = json.load(stream)
     tables = json.loads(subprocess.run(READ, check=True, stdout=subprocess.PIPE).stdout)  # noqa: S603
     now = rows_of(tables, said["prefix"], said["named"], said["groups"])
+    shared = shared_fields(tables, said["globals"])
     if verb == "stamp":
-        text = json.dumps(sorted((*row, fields) for row, fields in now.items()), sort_keys=True)
+        ours = sorted((*row, fields) for row, fields in now.items())
+        text = json.dumps([ours, shared], sort_keys=True)
         sys.stdout.write(hashlib.sha256(text.encode()).hexdigest() + "\n")
         return 0
     before = {(table, key): fields for table, key, fields in said["before"]}
     now.update((row, tables[row[0]][row[1]]) for row in before if row[1] in tables.get(row[0], {}))
     sizes = {table: len(rows) for table, rows in tables.items()}
     code = 0
-    for patch in patches(now, before, sizes):
+    fields = corrections(shared, said["globals"])
+    for patch in [*([fields] if fields else []), *patches(now, before, sizes)]:
         done = subprocess.run(APPLY, input=json.dumps(patch).encode(), check=False)  # noqa: S603
         code = code or done.returncode
     return code

@@ -26,6 +26,9 @@ FRRCFGD = ("docker", "exec", "bgp", "supervisorctl", "status", "frrcfgd")
 BGPD = vtysh.asking(("vtysh", "-d", "bgpd"), vtysh.CONFIG, vtysh.NEIGHBORS)
 OTHERS = vtysh.asking(("vtysh",), vtysh.INTERFACES, vtysh.BFD)
 
+# What `config reload` and `config load_minigraph` take, and give up at once where it is taken.
+RELOAD_LOCK = "/etc/sonic/reload.lock"
+
 # Which CONFIG_DB fields make the mode; both are read when the container starts.
 UNIFIED = {"frr_mgmt_framework_config": "true", "docker_routing_config_mode": "unified"}
 OLDEST = "202511"

@@ -18,14 +18,22 @@ from ferrule.apply.device_hand import DeviceHand
 from ferrule.apply.hand import Failed
 from ferrule.apply.journal import Journal
 from ferrule.apply.reach import Device
-from ferrule.apply.switch import BGPD, CONFIG_DB, SAVED, Switch, SwitchFacts, unsaved
+from ferrule.apply.switch import (
+    BGPD,
+    CONFIG_DB,
+    RELOAD_LOCK,
+    SAVED,
+    Switch,
+    SwitchFacts,
+    unsaved,
+)
 from ferrule.apply.target import Answer, Argv, failure, first_line
 from ferrule.apply.vtysh import CONFIG, asking, read_shown
 from ferrule.compiler.backends import sonic
 from ferrule.compiler.backends.base import Command, Diff
 from ferrule.compiler.backends.sonic.conflicts import NEIGHBOR_AF
 from ferrule.compiler.backends.sonic.parse import GLOBALS, GROUP, Fields, Tables
-from ferrule.compiler.errors import listed
+from ferrule.compiler.errors import listed, printable
 from ferrule.compiler.observed import Observed
 
 APPLY = ("config", "apply-patch", "/dev/stdin")
@@ -36,12 +44,18 @@ LEAST_S, EACH_S, BASE_S = 600.0, 5.0, 60.0  # SONiC's own tests allow 600 s
 FRRCFGD_S = 30.0
 POLL_S = 0.3
 ADOPTABLE = (*GROUP, NEIGHBOR_AF)
+SYSLOG = "/var/log/syslog"  # where alone frrcfgd says what FRR refused
+LOGGED = ("stat", "-c", "%s", SYSLOG)
+COMPLAINTS = 'tail -c "+$1" "$2" | grep -a "frrcfgd.*fail" || true'
+MOST_SHOWN = 3
 CHECKPOINT = "ferrule-"
 CHECKPOINTS = 3  # of ours, that stay
 
 
 class SwitchHand(DeviceHand[sonic.Running]):
     """A switch that is locked, changed and kept or put back."""
+
+    beside = RELOAD_LOCK
 
     def __init__(
         self,
@@ -93,16 +107,20 @@ class SwitchHand(DeviceHand[sonic.Running]):
             raise Failed(self.key, f"SONiC refuses the patch: {_reason(trial)}")
         found = CHANGES.search(trial.out)
         enough = max(LEAST_S, BASE_S + EACH_S * int(found[1] if found else 0))
+        logged = self._config(LOGGED).out.strip()
         answer = self._ask(self._claim.working((*self._facts.root, *APPLY)), text, enough)
         self._now = self._read()
         wrong = self._way(self._now, expected).changes
         if wrong:
             rows = listed("|".join(one.path) for one in wrong)
             raise Failed(self.key, f"CONFIG_DB is not as it should be in {rows}: {_reason(answer)}")
-        self._verify()
+        self._verify(logged)
 
-    def _verify(self) -> None:
-        """Wait for frrcfgd, and see what FRR made of it."""
+    def _verify(self, logged: str = "") -> None:
+        """Wait for frrcfgd, and see what FRR made of it; `logged` is how long its log was before.
+
+        What counts is what bgpd runs; a complaint beside that is only written down.
+        """
         assert self._now is not None
         deadline = time.monotonic() + FRRCFGD_S
         while unlike := sonic.unlike(self._now, self._bgpd()):
@@ -112,11 +130,22 @@ class SwitchHand(DeviceHand[sonic.Running]):
                     for what, lines in (
                         ("it has not", unlike.missing),
                         ("it still has", unlike.stale),
+                        ("frrcfgd says:", self._complaints(logged)),
                     )
                     if lines
                 ]
                 raise Failed(self.key, f"bgpd does not run what CONFIG_DB says: {'; '.join(parts)}")
             time.sleep(POLL_S)
+        if said := self._complaints(logged):
+            self._journal.note(self.key[1], SYSLOG, "\n".join(said), "frrcfgd complains", 0)
+
+    def _complaints(self, logged: str) -> list[str]:
+        """What frrcfgd failed to do since its log was that long."""
+        begin = int(logged) + 1 if logged.isdecimal() else 1  # there was none yet
+        argv = ("sh", "-c", COMPLAINTS, "sh", str(begin), SYSLOG)
+        lines = self._config(argv).out.splitlines()
+        told = [one.partition("frrcfgd")[2].partition(": ")[2] for one in lines]
+        return [printable(self._journal.masked(one)) for one in told[:MOST_SHOWN]]
 
     def _by_hand(self, diff: Diff) -> Sequence[str]:
         return [
@@ -142,7 +171,7 @@ class SwitchHand(DeviceHand[sonic.Running]):
 
     def _timer(self) -> deadman.Plan:
         assert self._before is not None
-        return deadman.of_switch(self._before, self._adopted)
+        return deadman.of_switch(self._before, self._adopted, managed=self._managed)
 
     # What is asked of it.
 

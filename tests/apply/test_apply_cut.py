@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from fabric.fabric import Fabric
-from fabric.runs import Runs, run_of, spec
+from fabric.runs import BEFORE, Runs, run_of, spec
 
 pytestmark = pytest.mark.daemon
 
@@ -140,17 +140,50 @@ def test_a_workstation_that_is_gone_cannot_confirm(runs: Runs) -> None:
     assert not any(runs.files(device, "armed") for device in runs.fabric.devices)
 
 
-def test_somebody_elses_later_change_is_not_undone(runs: Runs) -> None:
+@pytest.mark.parametrize("device", ["node-1", "tor-a"])
+def test_somebody_elses_later_change_is_not_undone(runs: Runs, device: str) -> None:
+    """Of one line, or of one field, that we had written."""
     done = runs.apply(runs.after, "--confirm", "10")
     assert done.returncode == 0, done.stderr
-    node = runs.fabric.nodes["node-1"]
-    node.frr.load("router bgp 64512\naddress-family ipv4 unicast\nno network 192.0.2.65/32\n")
-    assert node.machine.path("/run/ferrule/ferrule/confirm/armed").exists()
-    fired = node.machine.path("/run/ferrule/ferrule/confirm/fired")
-    node.machine.wait_for_file("/run/ferrule/ferrule/confirm/fired")
+    machine = runs.fabric.devices[device].machine
+    switch, node = runs.fabric.switches["tor-a"], runs.fabric.nodes["node-1"]
+    if device == "node-1":
+        node.frr.load("router bgp 64512\naddress-family ipv4 unicast\nno network 192.0.2.65/32\n")
+    else:
+        rows = switch.rows()["PREFIX"].items()
+        (name,) = (n for n, of in rows if "192.0.2.64" in n and of["action"] == "permit")
+        switch.db.write("PREFIX", name, {"action": "deny"})
+    assert machine.path("/run/ferrule/ferrule/confirm/armed").exists()
+    machine.wait_for_file("/run/ferrule/ferrule/confirm/fired")
+    fired = machine.path("/run/ferrule/ferrule/confirm/fired")
     assert "has been changed since" in fired.read_text()
-    assert "192.0.2.64/26" in node.frr.running_config()
+    if device == "node-1":
+        assert "192.0.2.64/26" in node.frr.running_config()
+    else:
+        assert switch.rows()["PREFIX"][name] == {"action": "deny"}
     runs.apply(runs.before, "--revert", run_of(done))
+
+
+def test_globals_that_are_managed_go_back_too(runs: Runs) -> None:
+    """Fields of rows that everybody uses; those of others stay."""
+    switch = runs.fabric.switches["tor-a"]
+    width, limit = ("BGP_GLOBALS_AF", "default|ipv4_unicast"), ("BGP_GLOBALS", "default")
+    others = {"log_nbr_state_changes": "true"}
+    switch.db.write(*limit, {**switch.rows()[limit[0]][limit[1]], **others})
+    switch.save()
+    was = {one: switch.rows()[one[0]][one[1]] for one in (width, limit)}
+    assert was[width]["max_ebgp_paths"] == "64"
+    managed = "globals: managed, maximumPaths: 8}"
+    wanted = runs.spec(BEFORE.replace("/24]}\nBGPPeer", f"/24], {managed}\nBGPPeer"))
+    done = runs.apply(wanted, "--confirm", "10")
+    assert done.returncode == 0, done.stderr
+    assert switch.rows()[width[0]][width[1]]["max_ebgp_paths"] == "8"
+    switch.machine.wait_for_file("/run/ferrule/ferrule/confirm/fired")
+    fired = switch.machine.path("/run/ferrule/ferrule/confirm/fired")
+    assert fired.read_text() == "put back, for want of a confirmation\n"
+    assert {one: switch.rows()[one[0]][one[1]] for one in (width, limit)} == was
+    switch.wait_settled()
+    assert "maximum-paths 64" in switch.frr.running_config(daemon="bgpd")
 
 
 def test_what_fails_leaves_no_timer(runs: Runs) -> None:

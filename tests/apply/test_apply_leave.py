@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fabric.chaos import World
 from fabric.fabric import Fabric
 from fabric.runs import AFTER, BEFORE, Runs, run_of, spec
+
+from ferrule.apply import switch_hand
 
 pytestmark = pytest.mark.daemon
 
@@ -56,6 +59,46 @@ def test_nobody_is_asked_where_nobody_sits(runs: Runs) -> None:
     done = runs.fabric.ferrule("apply", runs.after)
     assert done.returncode == 64, done.stderr
     assert "add --yes" in done.stderr
+    assert runs.is_at(runs.before)
+
+
+RELOAD = "/etc/sonic/reload.lock"
+
+
+def test_a_switch_that_loads_its_configuration_is_left_to_it(runs: Runs) -> None:
+    machine = runs.fabric.switches["tor-a"].machine
+    held = machine.start(["flock", RELOAD, "sh", "-c", "touch /run/held; sleep 60"], "/run/log")
+    machine.wait_for_file("/run/held")
+    done = runs.apply(runs.after)
+    machine.run("fuser", "-k", RELOAD)
+    held.wait()
+    assert done.returncode == 1
+    assert f"tor-a: another program is at work here: it holds {RELOAD}" in done.stderr
+    assert runs.is_at(runs.before)
+
+
+def test_nor_does_a_switch_load_its_configuration_meanwhile(runs: Runs) -> None:
+    switch = runs.fabric.switches["tor-a"]
+    reload = ("flock", "-n", RELOAD, "true")
+    with (
+        switch.fault("config", "pause", 1),
+        runs.running(runs.after, until="round 1 of") as process,
+    ):
+        assert switch.machine.run(*reload).returncode == 1
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert switch.machine.run(*reload).returncode == 0
+
+
+def test_what_frrcfgd_says_is_told(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    switch = runs.fabric.switches["tor-a"]
+    world = World(runs.fabric)
+    monkeypatch.setattr(switch_hand, "FRRCFGD_S", 2.0)
+    with switch.fault("frrcfgd", "refuse", "prefix-list"):
+        _, result = world.apply([runs.after])
+    assert not result.done
+    assert "it has not ip prefix-list FERRULE_ferrule_more_ipv4_32 " in result.why
+    assert "frrcfgd says: command execution failure. Command: " in result.why
     assert runs.is_at(runs.before)
 
 

@@ -1,15 +1,25 @@
-"""Whether a whole CONFIG_DB is valid: by SONiC's YANG models, where there are any, or by ours."""
+"""Whether a whole CONFIG_DB is valid: by SONiC's YANG models, where there are any, or by ours.
+
+Either takes half a second to load, and fabrics go back and forth between a few configurations: what
+was judged once on a device is not judged again there.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ferrule.compiler.backends.sonic.model import Row, Value, check
+if TYPE_CHECKING:
+    from ferrule.compiler.backends.sonic.model import Row, Value
 
+VERDICTS = Path("/run/verdicts")
 SETTING = "FERRULE_SONIC_YANG"
 _ALIKE = re.compile(
     "which is not there$|: there is no |rows with this number$"
@@ -39,6 +49,18 @@ LISTS = {
 
 def refusal(config: Config) -> str | None:
     """Why it is not valid; None when it is."""
+    file = VERDICTS / sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+    with suppress(OSError, ValueError):  # of a disk that was full it may be half a file
+        said: str | None = json.loads(file.read_text())
+        return said
+    verdict = _refusal(config)
+    with suppress(OSError):
+        VERDICTS.mkdir(exist_ok=True)
+        file.write_text(json.dumps(verdict))
+    return verdict
+
+
+def _refusal(config: Config) -> str | None:
     vrfs = config.get("VRF", {}).keys() | {"default"}
     for name in config.get("BGP_GLOBALS", {}):
         if name not in vrfs:
@@ -52,6 +74,8 @@ def refusal(config: Config) -> str | None:
 
 def _refused_by_us(rows: Iterable[Row]) -> str | None:
     """What our model and SONiC's refuse alike; ours is stricter, and knows no row of others."""
+    from ferrule.compiler.backends.sonic.model import check
+
     problem = next((one for one in check(rows) if _ALIKE.search(one)), None)
     return problem and f"Data Loading Failed:{problem} (there are no YANG models: judged by ours)"
 
@@ -63,6 +87,8 @@ def without_model(tables: Iterable[str]) -> list[str]:
 
 
 def _rows(config: Config) -> Iterator[Row]:
+    from ferrule.compiler.backends.sonic.model import Row
+
     for table, rows in config.items():
         for name, fields in rows.items():
             values = {key: _value(of) for key, of in fields.items()}

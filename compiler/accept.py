@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from ferrule.compiler.errors import Diagnostic, listed, quoted, warning
 from ferrule.compiler.facing import SwitchSpec
@@ -28,13 +27,11 @@ from ferrule.compiler.network import (
     family_of,
     prefix_key,
 )
+from ferrule.compiler.rooms import Rooms, SetKey, headroom
 from ferrule.compiler.speech import Numbers, Speech
 from ferrule.compiler.topology import Vacancy
 
-LEAST_LIMIT = 64
-MOST_PREFIXES = 2**32 - 1  # an uint32, in CONFIG_DB as in bgpd
-
-SetKey = tuple[str, Family, int]
+__all__ = ["Listener", "headroom", "narrow_paths", "peer_groups", "prefix_sets"]
 
 
 def prefix_sets(speech: Speech) -> dict[SetKey, PrefixSet]:
@@ -61,14 +58,6 @@ def prefix_sets(speech: Speech) -> dict[SetKey, PrefixSet]:
     return sets
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
-    """How many prefixes a set admits, and how many of them are given out."""
-
-    admitted: int
-    allocated: int
-
-
 class Listener:
     """What the peer groups of all switches take."""
 
@@ -80,15 +69,8 @@ class Listener:
         nodes: Iterable[KubeNode],
     ) -> None:
         self.speech, self.sets = speech, sets
-        given: dict[tuple[str, Family], set[int]] = defaultdict(set)
-        for service in services:
-            for address in service.addresses:
-                given[service.pool or "", family_of(address)].add(int(address))
-        self.rooms = {}
-        for key, one in sets.items():
-            host = one.blocks[0].max_prefixlen - one.length
-            addresses = given.get((one.pool, one.family), ())
-            self.rooms[key] = Room(one.capacity, len({each >> host for each in addresses}))
+        self.rooms = Rooms(sets)
+        self.rooms.update({one.key: one for one in services})
         self.said = {node.name: speech.selecting(node.labels) for node in nodes}
         unconditional = (
             number for number, one in enumerate(speech.said) if not one.declared.spec.node_selectors
@@ -115,16 +97,8 @@ class Listener:
             for pool in one.pools
             if family in self.speech.families[pool]
         }
-        rooms = [self.rooms[key] for key in keys]
-        most = sum(room.admitted for room in rooms)
-        usual = headroom(sum(room.allocated for room in rooms))
-        limit = max(1, min(most, usual, MOST_PREFIXES))
-        return Accept(family, tuple(self.sets[key] for key in sorted(keys)), limit)
-
-
-def headroom(allocated: int) -> int:
-    """The next power of two that is at least twice as much, and 64 at least."""
-    return max(LEAST_LIMIT, 1 << (2 * allocated - 1).bit_length() if allocated else 0)
+        each = sorted(keys)
+        return Accept(family, tuple(self.sets[key] for key in each), self.rooms.limit(each))
 
 
 def peer_groups(

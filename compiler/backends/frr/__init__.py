@@ -12,6 +12,7 @@ from ferrule.compiler.backends.frr.diff import diff
 from ferrule.compiler.backends.frr.future import future
 from ferrule.compiler.backends.frr.impact import impacts
 from ferrule.compiler.backends.frr.intentions import Intentions
+from ferrule.compiler.backends.frr.lines import Lines
 from ferrule.compiler.backends.frr.lower import lower
 from ferrule.compiler.backends.frr.parse import intend, parse
 from ferrule.compiler.backends.frr.render import Texts, annotate, render
@@ -24,6 +25,7 @@ from ferrule.compiler.network import Network
 
 __all__ = [
     "Intentions",
+    "Lines",
     "Memo",
     "Running",
     "annotate",

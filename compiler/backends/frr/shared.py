@@ -142,16 +142,24 @@ class Policy:
             self._outbound[key] = self._make_outbound(session, family)
         return self._outbound[key]
 
-    def networks(
-        self, table: tuple[Advertisement, ...], family: Family, peers: Iterable[str]
-    ) -> Networks:
-        """The lines for all of `table` that any of `peers` may hear."""
+    def name(self, one: RouteClass) -> str | None:
+        """The map of a class; None where the node does not have it."""
+        return self._names.get(one)
+
+    def heard(self, family: Family, peers: Iterable[str]) -> frozenset[str]:
+        """The maps of the classes that any of `peers` may hear."""
         told = [*peers]
-        heard = frozenset(
+        return frozenset(
             name
             for one, name in self._names.items()
             if one.family == family and any(term.reaches(p) for term in one.terms for p in told)
         )
+
+    def networks(
+        self, table: tuple[Advertisement, ...], family: Family, peers: Iterable[str]
+    ) -> Networks:
+        """The lines for all of `table` that any of `peers` may hear."""
+        heard = self.heard(family, peers)
         if not self._shared.is_shared(table):
             return Networks(self._lines(table, family, heard))
         key = (id(table), family, heard)

@@ -1,0 +1,240 @@
+"""A node's slice follows changes and is the node that a whole compilation makes."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
+from typing import TypeVar
+
+import pytest
+from demands import addresses
+from held import demands, endpoints, worlds
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lines_run import lines_run
+from short import compiled
+
+from ferrule.compiler.elect import announcements
+from ferrule.compiler.inputs import Inputs
+from ferrule.compiler.kube import Endpoints
+from ferrule.compiler.network import Advertisement, Announcement, Node, Prefix
+from ferrule.compiler.pipeline import compile_network
+from ferrule.compiler.seen import Seen
+from ferrule.compiler.service import Demand
+from ferrule.compiler.slice import Changed, Slice
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass
+class Beside:
+    """A slice of one node, what it said of its changes, and all that there is."""
+
+    name: str
+    inputs: Inputs  # without Services
+    services: dict[str, Demand] = field(default_factory=dict)
+    endpoints: dict[str, Endpoints] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.slice = Slice(self.name, self.inputs)
+        self.follow(self.slice.node)
+
+    def follow(self, node: Node) -> None:
+        self.told: dict[Prefix, Advertisement] = {one.prefix: one for one in node.advertisements}
+        self.answers: set[Announcement] = set(node.announcements)
+        self.classes = node.classes
+
+    def update(
+        self, services: Mapping[str, Demand | None], endpoints: Mapping[str, Endpoints | None]
+    ) -> None:
+        store(self.services, services)
+        store(self.endpoints, endpoints)
+        seen = {key: Seen.of(one) if one else None for key, one in services.items()}
+        self.believe(self.slice.update(seen, endpoints))
+        self.compare()
+
+    def move(self, inputs: Inputs) -> None:
+        self.inputs = inputs
+        self.slice = self.slice.moved_to(inputs)
+        self.follow(self.slice.node)
+        self.compare()
+
+    def believe(self, changed: Changed) -> None:
+        store(self.told, changed.advertisements)
+        assert changed.ceased <= self.answers
+        assert not changed.announced & self.answers
+        self.answers = (self.answers - changed.ceased) | changed.announced
+        assert changed.classes == (self.slice.node.classes != self.classes)
+        self.classes = self.slice.node.classes
+
+    def compare(self) -> None:
+        now = replace(self.inputs, services=tuple(self.services.values()), endpoints=self.endpoints)
+        network = compile_network(now).network
+        for one in network.services:
+            assert set(one.addresses) == set(self.services[one.key].held)
+        (node,) = [one for one in network.nodes if one.name == self.name]
+        assert self.slice.node == node
+        assert self.told == {one.prefix: one for one in node.advertisements}
+        assert self.answers == set(node.announcements)
+
+
+def store(known: dict[K, V], changes: Mapping[K, V | None]) -> None:
+    for key, one in changes.items():
+        if one is None:
+            known.pop(key, None)
+        else:
+            known[key] = one
+
+
+def follow(data: st.DataObject, steps: int) -> None:
+    world = data.draw(worlds())
+    names = [one.name for one in world.inputs.nodes]
+    if not names or not world.services:
+        return
+    beside = Beside(data.draw(st.sampled_from(names)), world.inputs)
+    keys = st.lists(st.sampled_from([*world.services]), max_size=4, unique=True)
+    for _ in range(data.draw(st.integers(1, steps))):
+        if data.draw(st.sampled_from([False] * 6 + [True])):
+            number = data.draw(st.integers(0, len(names) - 1))
+            nodes = list(beside.inputs.nodes)
+            nodes[number] = replace(nodes[number], excluded=not nodes[number].excluded)
+            beside.move(replace(beside.inputs, nodes=tuple(nodes)))
+            continue
+        beside.update(
+            {key: data.draw(demands(world.services[key])) for key in data.draw(keys)},
+            {key: data.draw(endpoints(names)) for key in data.draw(keys)},
+        )
+
+
+@given(st.data())
+def test_a_slice_is_the_node_of_a_whole_compilation(data: st.DataObject) -> None:
+    follow(data, 6)
+
+
+@pytest.mark.soak
+@settings(max_examples=3000)
+@given(st.data())
+def test_a_slice_is_the_node_of_a_whole_compilation_for_long(data: st.DataObject) -> None:
+    follow(data, 15)
+
+
+@given(st.data())
+def test_who_owns_what_among_the_nodes_that_live(data: st.DataObject) -> None:
+    world = data.draw(worlds())
+    names = [one.name for one in world.inputs.nodes]
+    if not names or not world.services:
+        return
+    some = st.lists(st.sampled_from(names), unique=True)
+    where = {key: one for key in world.services if (one := data.draw(endpoints(names)))}
+    part = Slice(data.draw(st.sampled_from(names)), world.inputs, data.draw(some))
+    part.update({key: Seen.of(one) for key, one in world.services.items()}, where)
+    network = compile_network(replace(world.inputs, services=tuple(world.services.values())))
+    for _ in range(3):
+        live, before = data.draw(some), set(part.node.announcements)
+        changed = part.live(live)
+        wanted = announcements(
+            network.network.services,
+            world.services,
+            world.inputs.spec.l2_advertisements,
+            world.inputs.spec.pools,
+            [one for one in world.inputs.nodes if one.name in live],
+            where,
+        )
+        assert part.node.announcements == wanted.get(part.name, ())
+        assert (before - changed.ceased) | changed.announced == set(part.node.announcements)
+        assert changed.ceased <= before
+
+
+NET = """
+Switch tor: {addresses: [10.1.0.1/24]}
+BGPPeer tor: {peerAddress: 10.1.0.1}
+Node n1: {ips: [10.1.0.11]}
+Node n2: {ips: [10.1.0.12]}
+BGPAdvertisement hosts: {}
+L2Advertisement all: {}
+IPAddressPool public: {addresses: [10.64.0.0/15, "2001:db8::/64"]}
+IPAddressPool other: {addresses: [198.51.100.0/24]}
+"""
+SOMEWHERE = Endpoints(healthy=True, nodes=frozenset({"n1"}), l2_healthy=True)
+
+
+def alone() -> Slice:
+    """A slice of the one node that lives, so that it answers for all there is."""
+    return Slice("n1", compiled(NET).inputs, live=["n1"])
+
+
+def seen(text: str) -> Seen:
+    return Seen({}, addresses(text), None, local=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        pytest.param("10.64.0.1", ["10.64.0.1/32"], id="what-the-status-says-is-announced"),
+        pytest.param("", [], id="without-a-status-nothing-is"),
+        pytest.param("203.0.113.1", [], id="nor-is-what-is-in-no-pool"),
+        pytest.param("10.64.0.1,2001:db8:1::1", [], id="nor-half-of-it"),
+        pytest.param("198.51.100.1,2001:db8::1", [], id="nor-what-is-in-two-pools"),
+    ],
+)
+def test_only_the_status_counts(text: str, told: list[str]) -> None:
+    part = alone()
+    changed = part.update({"a/web": seen(text)}, {"a/web": SOMEWHERE})
+    prefixes = [ip_network(one) for one in told]
+    assert [*changed.advertisements] == prefixes
+    assert [one.prefix for one in part.node.advertisements] == prefixes
+    assert len(part.node.announcements) == len(told)
+
+
+def test_another_address_takes_the_place_of_the_first() -> None:
+    part = alone()
+    part.update({"a/web": seen("10.64.0.1")}, {"a/web": SOMEWHERE})
+    changed = part.update({"a/web": seen("10.64.0.2")})
+    first, second = ip_network("10.64.0.1/32"), ip_network("10.64.0.2/32")
+    assert changed.advertisements[first] is None
+    assert changed.advertisements[second] == part.node.advertisements[0]
+    assert not changed.classes  # the spec alone says them
+    assert [str(one.address) for one in changed.ceased] == ["10.64.0.1"]
+    assert [str(one.address) for one in changed.announced] == ["10.64.0.2"]
+
+
+def test_without_endpoints_it_is_withdrawn() -> None:
+    part = alone()
+    part.update({"a/web": seen("10.64.0.1")}, {"a/web": SOMEWHERE})
+    changed = part.update({}, {"a/web": None})
+    assert changed.advertisements == {ip_network("10.64.0.1/32"): None}
+    assert len(changed.ceased) == 1
+    assert part.node.advertisements == ()
+    assert part.node.announcements == ()
+
+
+# What it costs.
+
+
+def fill(part: Slice, start: int, count: int) -> None:
+    for number in range(start, start + count):
+        key, address = f"ns-{number % 50}/svc-{number}", f"10.64.{number // 250}.{number % 250}"
+        one = Seen({"app": f"svc-{number}"}, addresses(address), None, local=False)
+        part.update({key: one}, {key: SOMEWHERE})
+
+
+def test_one_service_more_costs_the_same_whoever_else_there_is() -> None:
+    part = alone()
+    fill(part, 0, 10)
+    early = lines_run(lambda: fill(part, 10, 20))
+    fill(part, 30, 2_000)
+    late = lines_run(lambda: fill(part, 2_030, 20))
+    assert abs(late - early) < early / 10  # a bisection takes more steps in a longer list
+
+
+def test_ten_thousand_services_take_little_memory() -> None:
+    part = alone()
+    tracemalloc.start()
+    fill(part, 0, 1_000)
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(part.node.advertisements) == 1_000
+    assert size / 1_000 < 3_000  # 1,800 bytes each measured, with BGP and layer 2

@@ -30,10 +30,10 @@ class Watches:
         self.inbox = Inbox(feeds)
         self._spread_s = spread_s
         wires = ((feed, Wire(api.login, read_s=READ_S)) for feed in feeds)
-        self._watchers = [Watcher(wire, feed, self.inbox, page) for feed, wire in wires]
+        self.watchers = [Watcher(wire, feed, self.inbox, page) for feed, wire in wires]
         self._threads = [
             threading.Thread(target=self._run, args=(one,), name=f"watch {one.feed}", daemon=True)
-            for one in self._watchers
+            for one in self.watchers
         ]
 
     def __enter__(self) -> Watches:
@@ -42,7 +42,7 @@ class Watches:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for watcher in self._watchers:
+        for watcher in self.watchers:
             watcher.stop()
         deadline = monotonic() + JOIN_S
         for thread in self._threads:  # one that is connecting ends by itself, in CONNECT_S

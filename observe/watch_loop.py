@@ -34,7 +34,7 @@ READ_S = WATCH_S + 5.0
 ABSENT_S = 30.0  # between two looks for a kind that is not installed
 DOUBT_S = 1.0  # between two looks, where the second would take something away
 FIRST_S, LONGEST_S = 0.2, 30.0
-SHORT_S = 0.2
+SHORT_S, STEADY_S = 0.2, 2.0  # a watch that ends so soon was none; one that lasted so long was well
 SHORT = Answer(0, code="cluster-unreadable", problem="the watch ended at once")
 
 
@@ -187,15 +187,19 @@ class Watcher:
             self._is_known()
         self.is_first = False
         began = monotonic()
-        for lines in self.wire.lines(self.feed.path, self._query()):
-            self.inbox.heard(self.feed)
-            self.inbox.well(self.feed)
-            if lines:
-                self._take(lines)
+        try:
+            for lines in self.wire.lines(self.feed.path, self._query()):
+                self.inbox.heard(self.feed)
+                self.inbox.well(self.feed)
+                if lines:
+                    self._take(lines)
+                    self.backoff.reset()
+        finally:
+            lasted_s = monotonic() - began
+            if lasted_s > STEADY_S:
                 self.backoff.reset()
-        if monotonic() - began < SHORT_S:
+        if lasted_s < SHORT_S:
             raise BrokenError(SHORT)
-        self.backoff.reset()
 
     def _query(self) -> dict[str, str | int]:
         return self.feed.query(

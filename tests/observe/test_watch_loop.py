@@ -397,3 +397,15 @@ def test_good_events_end_the_long_pauses(world: World) -> None:
 
     world.round(page(), [event("ADDED", "b")])
     assert world.watcher.backoff.next_s == FIRST_S
+
+
+def test_a_quiet_watch_that_lasted_ends_them_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed(world, "a")
+    world.watcher.backoff.next_s = LONGEST_S
+    monkeypatch.setattr(watch_loop, "STEADY_S", -1)
+
+    world.round(page(), CUT)
+
+    assert world.watcher.backoff.next_s == FIRST_S

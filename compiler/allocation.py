@@ -189,9 +189,8 @@ class Allocator:
         return holding[0].name, holding[1], one.sharing_key, one.backend, one.ports
 
     def _has_moved(self, key: str, moved: Collection[str]) -> bool:
-        holding = self._run.ledger.holding(key)
-        known = self.services.get(key)
-        return key in moved or bool(holding and known and known.addresses != holding[1])
+        holding, known = self._run.ledger.holding(key), self.services.get(key)
+        return key in moved or bool(holding and (known is None or known.addresses != holding[1]))
 
     # What is known of everybody.
 

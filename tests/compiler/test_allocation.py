@@ -129,10 +129,10 @@ def test_a_part_comes_to_what_the_whole_comes_to(data: st.DataObject) -> None:
 
 
 @pytest.mark.soak
-@settings(max_examples=20_000)
+@settings(max_examples=3000)
 @given(st.data())
 def test_a_part_comes_to_what_the_whole_comes_to_for_long(data: st.DataObject) -> None:
-    follow(data, 25)
+    follow(data, 15)
 
 
 # What MetalLB does in the life of a Service (metallb.md §2.5), in one row each.
@@ -224,6 +224,17 @@ TENANTS = [pinned("p", "192.0.2.0/31", namespaceSelectors=[where(tier="x")])]
             id="nor-does-a-newcomer-with-a-status-and-a-smaller-name",
         ),
         pytest.param(
+            [
+                services(API),
+                services(
+                    replace(API, labels={"app": "web"}),
+                    replace(WEB, held=addresses("192.0.2.0")),
+                ),
+            ],
+            {"a/web": "192.0.2.1", "b/api": "192.0.2.0"},
+            id="even-while-the-other-changes",
+        ),
+        pytest.param(
             [(FRONT, {}), services(LABELLED), services(WEB)],
             {"a/web": "no-open-pool"},
             id="other-labels-may-shut-the-pool",
@@ -252,6 +263,40 @@ def test_the_life_of_a_service(steps: list[Step], wanted: Mapping[str, str]) -> 
         else:
             both.update(step)
     assert results(both.results.values()) == wanted
+
+
+def test_who_has_an_address_keeps_it_however_much_changes_with_it() -> None:
+    """Here all is gone through anew, for a lock that its Service could never have."""
+    both = Both([SMALL], {"z/bad": lock("203.0.113.9")}, {})
+    both.update(services(*SHARED))
+    both.update(services(replace(SHARED[0], sharing_key="l"), demand("z/bad")))
+    assert results(both.results.values()) == {
+        "a/one": "192.0.2.1",
+        "b/two": "192.0.2.0",
+        "z/bad": "pool-exhausted",
+    }
+
+
+def test_a_locked_address_that_reaches_its_owner_may_be_shared_by_who_waits() -> None:
+    both = Both([pool("p", "192.0.2.0/32")], {"z/later": lock("192.0.2.0")}, {})
+    both.update(services(demand("a/web", sharing="k", ports=[443])))
+    assert results(both.results.values()) == {"a/web": "pool-exhausted"}
+    both.update(services(demand("z/later", sharing="k")))
+    assert results(both.results.values()) == dict.fromkeys(["a/web", "z/later"], "192.0.2.0")
+
+
+def test_the_reason_why_one_waits_is_that_of_today() -> None:
+    """A newcomer takes the other family, and somebody joins who has the address asked for."""
+    both = Both([pool("p", "192.0.2.0/32,2001:db8::/128")], {}, {})
+    waits = demand("a/both", ("ipv4", "ipv6"), "require")
+    asks = demand("a/asks", requested="192.0.2.0")
+    both.update(services(demand("b/four", sharing="k")))
+    both.update(services(waits, asks))
+    six = demand("b/six", ("ipv6",))
+    both.update(services(six, demand("b/more", sharing="k", ports=[443])))
+    reasons = [one.pending.message for one in both.results.values() if one.pending]
+    assert reasons[0].startswith('192.0.2.0 is in use by "b/four" and 1 more')
+    assert reasons[1].startswith("no IPv4 and IPv6 address is left")
 
 
 def test_what_was_said_is_not_repeated() -> None:

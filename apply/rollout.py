@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ from ferrule.compiler.plan import Plan, Round, Step
 Seen = Mapping[Key, Observed]
 Look = Callable[[Iterable[Key]], Seen]
 Tell = Callable[[str], None]
-POLL_S = 0.5
+POLL_S, MORE, MOST_S = 0.5, 1.5, 3.0  # between looks: at first, by how much longer, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,24 +144,30 @@ class Rollout:
 
     def _settled(self, keys: Iterable[Key], *, new: bool = True) -> tuple[Check, ...]:
         """Wait until the sessions of these devices are as they should be."""
-        around = self._around(set(keys))
-        deadline = time.monotonic() + self._settings.settle_s
-        while True:
-            found = self._checked(around, new=new)
+        seen, faults = dict(self._look(self._around(set(keys)))), list[Check]()
+        for pause in self._pauses():
+            found = self._checked(seen, new=new)
             faults = [one for one in found if one.fault and one.must]
             if not faults:
                 return found
-            if time.monotonic() > deadline or any(one.hopeless for one in faults):
-                names = listed(f"{one.node} - {one.far} {one.fault}" for one in faults)
-                raise Failed(
-                    ("node", faults[0].node), f"sessions are not as they should be: {names}"
-                )
-            self._stop.wait(POLL_S)
+            if not pause or any(one.hopeless for one in faults):
+                break
+            self._stop.wait(pause)
             self._go_on()
+            seen |= self._look(self._around({("node", one.node) for one in faults}))
+        names = listed(f"{one.node} - {one.far} {one.fault}" for one in faults)
+        raise Failed(("node", faults[0].node), f"sessions are not as they should be: {names}")
 
-    def _checked(self, keys: Iterable[Key], *, new: bool) -> tuple[Check, ...]:
-        seen = self._look(keys)
+    def _checked(self, seen: Seen, *, new: bool) -> tuple[Check, ...]:
         return tuple(checks(self._network, self._before, seen, self._plan.resets, new=new))
+
+    def _pauses(self) -> Iterator[float]:
+        """How long to wait before each look, ever longer: one costs a device a second; then 0."""
+        deadline, pause = time.monotonic() + self._settings.settle_s, POLL_S
+        while time.monotonic() < deadline:
+            yield pause
+            pause = min(pause * MORE, MOST_S)
+        yield 0
 
     def _around(self, keys: set[Key]) -> set[Key]:
         """These devices, and those at the other end of their sessions."""
@@ -195,12 +201,13 @@ class Rollout:
         told = {("node", node) for node, _ in self._plan.resets}
         around = (self._around(changed) | told).difference(stuck)
         nodes = sorted(name for kind, name in around if kind == "node")
-        deadline = time.monotonic() + self._settings.settle_s
-        while True:
+        found: tuple[Check, ...] = ()
+        for pause in self._pauses():
             found = tuple(lost(self._network, self._before, self._seen(nodes), nodes))
-            if not found or time.monotonic() > deadline:
-                return found
-            time.sleep(POLL_S)
+            if not found:
+                break
+            time.sleep(pause)
+        return found
 
     def _seen(self, nodes: Iterable[str]) -> Seen:
         """What these nodes run now, as far as they answer."""

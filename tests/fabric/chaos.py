@@ -1,6 +1,6 @@
 """A fabric that goes from one spec to another, and what goes wrong on the way, at any step.
 
-A fault is entered just before a device is given its Nth script or patch, or is to save, and left
+A fault is entered just before a device is asked something, its Nth script or patch say, and left
 right after: the device is well again when it is to be put back.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TextIO
 
 from fabric.fabric import Fabric, compiled
@@ -18,10 +18,11 @@ from ferrule.apply.journal import Journal
 from ferrule.apply.rollout import Result, Settings
 from ferrule.apply.target import READ_S, Answer, Argv, Channel
 from ferrule.commands import apply
+from ferrule.commands.apply import Planned
 from ferrule.commands.inputs import Compiled, Wanted
 from ferrule.commands.inputs import compiled as read_and_compile
 from ferrule.compiler import planview
-from ferrule.compiler.observed import Key
+from ferrule.compiler.observed import Key, Observed
 from ferrule.compiler.plan import Plan
 
 Data = dict[str, Any]
@@ -29,19 +30,43 @@ Documents = Sequence[Data]
 Fault = Callable[[], AbstractContextManager[object]]
 SETTLE_S = 40.0
 LOADED = "/dev/stdin"
-SAVE = 0
 SAVES = ("save", "-y")
+
+
+def is_load(argv: Argv) -> bool:
+    """A script of vtysh, or a patch that is no trial."""
+    return argv[-1] == LOADED and "-d" not in argv
+
+
+def is_save(argv: Argv) -> bool:
+    return argv[-1] == "write memory" or tuple(argv[-2:]) == SAVES
+
+
+def is_anything(_argv: Argv) -> bool:
+    return True
 
 
 @dataclass
 class Trap:
-    """Where a fault lies in wait: at which load of a device, 0 is its save; was it met?"""
+    """Where a fault lies in wait: at which of a device's commands `of` a kind; was it met?
+
+    With a `code` the device ends that command with it, whatever it has done.
+    """
 
     device: str
-    load: int
     fault: Fault
+    number: int = 1
+    of: Callable[[Argv], bool] = is_load
+    code: int | None = None
     fell: bool = False
     seen: int = field(default=0)
+
+    def met(self, argv: Argv) -> bool:
+        """Whether this is the command."""
+        self.seen += self.of(argv)
+        new = self.seen == self.number and not self.fell
+        self.fell |= new
+        return new
 
 
 class Trapped(Journal):
@@ -70,44 +95,42 @@ class _Walking:
         self._channel, self._traps = channel, traps
 
     def run(self, argv: Argv, *, stdin: str = "", timeout_s: float = READ_S) -> Answer:
-        with _sprung(self._traps, argv):
-            return self._channel.run(argv, stdin=stdin, timeout_s=timeout_s)
+        with _sprung(self._traps, argv) as met:
+            answer = self._channel.run(argv, stdin=stdin, timeout_s=timeout_s)
+        codes = [one.code for one in met if one.code is not None]
+        return replace(answer, code=codes[0]) if codes else answer
 
     def ask(self, *commands: Argv, timeout_s: float = READ_S) -> tuple[Answer, ...]:
-        return self._channel.ask(*commands, timeout_s=timeout_s)
+        with _sprung(self._traps, commands[0]):
+            return self._channel.ask(*commands, timeout_s=timeout_s)
 
     def hold(self, argv: Argv, word: str, *, timeout_s: float = READ_S) -> Held | None:
-        return self._channel.hold(argv, word, timeout_s=timeout_s)
+        with _sprung(self._traps, argv):
+            return self._channel.hold(argv, word, timeout_s=timeout_s)
 
     def close(self) -> None:
         self._channel.close()
 
 
 @contextmanager
-def _sprung(traps: Sequence[Trap], argv: Argv) -> Iterator[None]:
-    mine = [one for one in traps if _is_met(one, argv)]
+def _sprung(traps: Sequence[Trap], argv: Argv) -> Iterator[list[Trap]]:
+    mine = [one for one in traps if one.met(argv)]
     with ExitStack() as stack:
         for one in mine:
-            one.fell = True
             stack.enter_context(one.fault())
-        yield
-
-
-def _is_met(trap: Trap, argv: Argv) -> bool:
-    if trap.load == SAVE:
-        return not trap.fell and (argv[-1] == "write memory" or tuple(argv[-2:]) == SAVES)
-    if argv[-1] != LOADED or "-d" in argv:
-        return False
-    trap.seen += 1
-    return trap.seen == trap.load
+        yield mine
 
 
 @dataclass(frozen=True)
 class State:
-    """All that is ours on all devices, how often each session was lost, and what is still to do."""
+    """All that is ours on all devices, how sessions do, and what is still to do.
+
+    `up` are the sessions that are up, `resets` counts how often each was lost.
+    """
 
     owned: Mapping[Key, object]
     resets: Mapping[tuple[str, str, str], int]
+    up: Collection[tuple[str, str, str]]
     changes: bool = field(compare=False)
 
 
@@ -129,20 +152,24 @@ class World:
     def compiled(self, paths: Sequence[str]) -> Compiled:
         return read_and_compile(Wanted(tuple(paths)))
 
-    def planned(self, paths: Sequence[str]) -> apply.Planned:
+    def planned(self, paths: Sequence[str]) -> Planned:
         with self.fabric.inside():
             return apply.planned(self.compiled(paths), local=(), parallel=8)
 
     def apply(self, paths: Sequence[str], *traps: Trap) -> tuple[Plan, Result]:
-        planned = self.planned(paths)
+        return self.carry_out(self.planned(paths), *traps)
+
+    def carry_out(
+        self, planned: Planned, *traps: Trap, settle_s: float = SETTLE_S
+    ) -> tuple[Plan, Result]:
+        """Do what was planned, however long ago."""
         assert planned.plan.ok, list(planview.text(planned.plan))
 
         def journal(run: str, stream: TextIO | None, secrets: Collection[str]) -> Journal:
             return Trapped(run, stream, secrets, traps=traps)
 
-        doing = apply.Doing(
-            Settings(batch=4, settle_s=SETTLE_S), lambda _line: None, journal=journal
-        )
+        settings = Settings(batch=4, settle_s=settle_s)
+        doing = apply.Doing(settings, lambda _line: None, journal=journal)
         run = apply.new_run()
         self.last = run.name
         with self.fabric.inside():
@@ -159,13 +186,18 @@ class World:
             (one.kind, one.device): planview.BACKEND[one.kind].owned(one.running)
             for one in planned.plan.devices
         }
-        resets = {
-            (name, *neighbor): session.resets
+        sessions = {
+            (name, *neighbor): session
             for (kind, name), seen in planned.survey.found.items()
-            if kind == "node" and getattr(seen, "state", None)
-            for neighbor, session in seen.state.sessions.items()  # type: ignore[union-attr]
+            if kind == "node" and isinstance(seen, Observed) and seen.state
+            for neighbor, session in seen.state.sessions.items()
         }
-        return State(owned, resets, planned.plan.changes)
+        return State(
+            owned,
+            {key: one.resets for key, one in sessions.items()},
+            {key for key, one in sessions.items() if one.established},
+            planned.plan.changes,
+        )
 
 
 # Changes of the example `fabric`.

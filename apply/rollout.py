@@ -89,6 +89,7 @@ class Rollout:
                 self._tell(f"round {number} of {len(self._plan.rounds)}, {one.phase}: {one.why}")
                 self._round(one)
             result.table = self._settled(self._hands)
+            self._go_on()
             if not self._settings.confirm_s:
                 self._together(self._hands, lambda hand: hand.keep())
             result.done = True

@@ -1,4 +1,4 @@
-"""Who has put a network back waits for its sessions, and says which do not come up again."""
+"""When a run is put back, and that its sessions are waited for: by devices that only pretend."""
 
 from __future__ import annotations
 
@@ -143,3 +143,35 @@ def test_what_could_not_be_put_back_is_not_waited_for() -> None:
     result = failed({"node-1": UP, "node-2": UP}, {"node-2": UP}, stuck=True)
     assert result.stuck.keys() == {("node", "node-1")}
     assert lost(result) == {}
+
+
+class Last(Hand):
+    """While it does as it is told, somebody presses Ctrl-C."""
+
+    def __init__(self, key: Key, stop: threading.Event) -> None:
+        super().__init__(key)
+        self._stop, self.kept = stop, False
+
+    def do(self, commands: Sequence[Command]) -> None:
+        super().do(commands)
+        self._stop.set()
+
+    def keep(self) -> None:
+        self.kept = True
+
+
+def test_whoever_is_stopped_at_the_last_step_keeps_nothing() -> None:
+    stop = threading.Event()
+    last = Last(("node", "node-2"), stop)
+    hands = {**{key: Hand(key) for key in FOUND}, last.key: last}
+    there = observed({"node-1": UP, "node-2": UP})
+
+    def look(keys: Iterable[Key]) -> Mapping[Key, Observed]:
+        return {key: there[key] for key in keys if key in there}
+
+    done = Rollout(
+        PLAN, NETWORK.network, hands, there, look, lambda _line: None, Settings(), stop
+    ).run(Run("run", "somebody", "now"))
+    assert done.interrupted
+    assert not done.done
+    assert not last.kept

@@ -57,6 +57,12 @@ class Both:
         rank = {key: self.rank(key, {}) for key in self.told}
         self.compare(rank, self.allocator.configure(pools, namespaces, locks))
 
+    def restart(self) -> None:
+        """All statuses are written by now: another process finds in them what this one did."""
+        other = Allocator(self.pools, self.namespaces, self.locks)
+        other.update({key: replace(one, held=self.given(key)) for key, one in self.told.items()})
+        assert other.services == self.allocator.services
+
     def rank(self, key: str, changes: Changes) -> int:
         """Who has an address and stays as it is comes before who has one, and these before all."""
         old, new = self.told.get(key), changes.get(key)
@@ -121,6 +127,7 @@ def follow(data: st.DataObject, steps: int) -> None:
             both.configure(data.draw(some_pools), namespaces, data.draw(some_locks))
         else:
             both.update(data.draw(batches(both)))
+    both.restart()
 
 
 @given(st.data())

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from ferrule.compiler.backends.base import Command, Op
 from ferrule.compiler.backends.frr.lower import lower
+from ferrule.compiler.backends.frr.model import Model
 from ferrule.compiler.backends.frr.running import Running
 from ferrule.compiler.backends.frr.shared import Shared
 from ferrule.compiler.backends.frr.steps import Step
@@ -42,16 +43,14 @@ class Lines:
     """Of one node of a network; `running`, where it was read, says what others have there."""
 
     def __init__(self, node: Node, network: Network, running: Running | None = None) -> None:
-        alone = replace(network, nodes=(node,))
+        bare = replace(node, advertisements=(), announcements=())
+        alone = replace(network, nodes=(bare,), services=(), switches=())  # this is kept for long
         shared = Shared(alone)
         self._policy = shared.policy(node.classes)
-        self._tables = list(self._all(node, alone, shared, running))
+        self._tables = list(self._all(bare, lower(bare, alone, shared), running))
 
-    def _all(
-        self, node: Node, network: Network, shared: Shared, running: Running | None
-    ) -> Iterator[Table]:
-        bare = lower(replace(node, advertisements=()), network, shared)
-        for instance in bare.instances:
+    def _all(self, node: Node, model: Model, running: Running | None) -> Iterator[Table]:
+        for instance in model.instances:
             there = running.instances.get(instance.vrf) if running else None
             sessions = [one for one in node.sessions if one.node_end.vrf == instance.vrf]
             for one in instance.families:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from ferrule.compiler.backends import frr, sonic
 from ferrule.compiler.backends.base import Diff
 from ferrule.compiler.backends.frr.shared import Shared
+from ferrule.compiler.backends.sonic.conflicts import NEIGHBOR
 from ferrule.compiler.compare import (
     ComparedNode,
     ComparedSwitch,
@@ -24,10 +25,11 @@ from ferrule.compiler.costs import Before, Costs, costs
 from ferrule.compiler.ears import Link, links, tables
 from ferrule.compiler.errors import Diagnostic, listed, warning
 from ferrule.compiler.hearing import Ear, Told
+from ferrule.compiler.inputs import Inputs
 from ferrule.compiler.network import Family, Network
 from ferrule.compiler.observed import Key, Observed
 from ferrule.compiler.order import rounds
-from ferrule.compiler.pipeline import Compilation
+from ferrule.compiler.pipeline import Compilation, natural
 from ferrule.compiler.plan import Impact, Plan
 
 Found = Mapping[Key, Observed | Diagnostic]
@@ -57,6 +59,7 @@ def make_plan(
     ends = links(inputs, network, nodes)
     switches = _switches(network, found, nodes, ends, held, adopt)
     heard = tables(ends, nodes, switches)
+    live = before is None
     before = replace(before or Before(), complete=not held)
     cost = costs(inputs, network, ends, heard, nodes, switches, {*_down(found, ends)}, before)
     devices = (*(one.plan for one in switches.values()), *(one.plan for one in nodes.values()))
@@ -69,7 +72,12 @@ def make_plan(
         cost.sessions,
         cost.resets,
         tuple((key, one) for key, one in found.items() if isinstance(one, Diagnostic)),
-        (*compilation.diagnostics, *doubts, *_lacking(compilation, cost, vanished)),
+        (
+            *compilation.diagnostics,
+            *doubts,
+            *_lacking(compilation, cost, vanished),
+            *(_left_alone(inputs, found, nodes, switches) if live and not held else ()),
+        ),
     )
 
 
@@ -96,6 +104,42 @@ def _vanished(device: str) -> Diagnostic:
     message = f"{device} is not in the input any more: what it holds of ours stays there"
     help = "take it back first: for a switch with `state: absent`"
     return warning("vanished-device", message, help=help)
+
+
+def _left_alone(
+    inputs: Inputs,
+    found: Found,
+    nodes: Mapping[str, ComparedNode],
+    switches: Mapping[str, ComparedSwitch],
+) -> Iterator[Diagnostic]:
+    """Far ends of sessions that go, which are no device of the input: they may be ours still."""
+    seen = {one for each in found.values() if isinstance(each, Observed) for one in each.addresses}
+    known = {str(one) for one in seen}
+    known |= {str(one.ip) for each in inputs.spec.switches for one in each.spec.addresses}
+    known |= {str(one) for each in inputs.nodes for one in each.internal}
+    gone: dict[tuple[str, str], list[str]] = {}
+    for name, node in nodes.items():
+        for _, far in node.before.keys() - node.after.keys():
+            gone.setdefault(("Switch", far), []).append(name)
+    for name, switch in switches.items():
+        for table, row in switch.running.ours.keys() - switch.intended.ours.keys():
+            if table == NEIGHBOR:
+                gone.setdefault(("Node", row.rpartition("|")[2]), []).append(name)
+    for (kind, far), names in sorted(gone.items()):
+        if far not in known:
+            yield _vanished_end(kind, far, names)
+
+
+def _vanished_end(kind: str, far: str, names: list[str]) -> Diagnostic:
+    message = (
+        f"{far}, the far end of sessions of {listed(sorted(names, key=natural))} that end, is no"
+        f" {kind} of the input: if it is one, what it holds of ours stays there"
+    )
+    help = {
+        "Switch": "give it back its Switch, with `state: absent`: that takes it all back",
+        "Node": "give it back its Node, without peers: that takes it all back",
+    }
+    return warning("vanished-device", message, help=help[kind])
 
 
 def _absent(compilation: Compilation) -> Iterator[str]:

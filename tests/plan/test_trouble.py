@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -168,3 +169,39 @@ def test_a_switch_keeps_what_an_unread_node_may_still_need() -> None:
     switch = device(make_plan(after, seen), "tor-a")
     assert switch.held == "nothing is removed: what n2 will announce is not known"
     assert not switch.diff.changes
+
+
+SECOND = """
+Switch tor-b: {addresses: [203.0.113.1/24]}
+BGPPeer second: {peerAddress: 203.0.113.1}
+"""
+
+
+def left_alone(before: str, after: str, *own: str) -> list[str]:
+    """What is said of far ends; the switch tor-a has these addresses too."""
+    was, will = compiled(before), compiled(after)
+    seen = found(will.network, running(was.network))
+    tor = seen["switch", "tor-a"]
+    assert isinstance(tor, Observed)
+    seen["switch", "tor-a"] = replace(tor, addresses=frozenset(map(ip_address, own)))
+    problems = make_plan(will, seen).problems
+    return [str(one).splitlines()[0] for one in problems if one.code == "vanished-device"]
+
+
+def test_a_switch_that_is_gone_with_its_peer() -> None:
+    both = SPEC.replace("n1: {ips: [", "n1: {ips: [203.0.113.11, ")
+    both = both.replace("n2: {ips: [", "n2: {ips: [203.0.113.12, ")
+    (said,) = left_alone(both + SECOND, both)
+    assert said == (
+        "input: warning[vanished-device]: 203.0.113.1, the far end of sessions of n1, n2 that"
+        " end, is no Switch of the input: if it is one, what it holds of ours stays there"
+    )
+    assert left_alone(both + SECOND, both, "203.0.113.1") == []  # tor-a had it, under another peer
+
+
+def test_a_node_that_is_gone() -> None:
+    without = SPEC.replace("Node n2: {ips: [198.51.100.12]}\n", "")
+    (said,) = left_alone(SPEC, without)
+    assert "198.51.100.12, the far end of sessions of tor-a that end, is no Node of" in said
+    assert left_alone(SPEC, SPEC.replace("BGPPeer tor", "BGPPeer other")) == []
+    assert left_alone(SPEC, without.replace("Node n1: {ips: [198.51.100.11]}\n", "")) == []

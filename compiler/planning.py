@@ -131,8 +131,9 @@ def _left_alone(
 
 
 def _vanished_end(kind: str, far: str, names: list[str]) -> Diagnostic:
+    here: list[str] = sorted(names, key=natural)
     message = (
-        f"{far}, the far end of sessions of {listed(sorted(names, key=natural))} that end, is no"
+        f"{far}, the far end of sessions of {listed(here)} that end, is no"
         f" {kind} of the input: if it is one, what it holds of ours stays there"
     )
     help = {

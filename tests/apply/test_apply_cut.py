@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
+from daemon.flavour import wait_for
 from fabric.fabric import Fabric
 from fabric.runs import BEFORE, Runs, run_of, spec
 
 pytestmark = pytest.mark.daemon
 
 CHANGING = r"round 1 of"
+TIMER = "/run/ferrule/ferrule/confirm"
 
 
 @pytest.fixture(scope="module")
@@ -140,22 +143,39 @@ def test_a_workstation_that_is_gone_cannot_confirm(runs: Runs) -> None:
     assert not any(runs.files(device, "armed") for device in runs.fabric.devices)
 
 
+@pytest.mark.soak
+def test_a_workstation_whose_link_is_cut_cannot_confirm(runs: Runs) -> None:
+    """Nothing ends its connections: the devices take it for gone after half a minute of silence."""
+    with ExitStack() as cut:
+        cut.enter_context(runs.fabric.switches["tor-a"].fault("config", "pause", 1))
+        process = cut.enter_context(runs.running(runs.after, "--confirm", "10", until=CHANGING))
+        for device in runs.fabric.devices.values():
+            cut.enter_context(device.unreachable())
+        for device in runs.fabric.devices.values():
+            fired = device.machine.path(f"{TIMER}/fired")
+            wait_for(fired.exists, 90, f"{device.name} has put itself back")
+            said = fired.read_text()
+            assert said == "put back, for want of a confirmation\n", device.name
+        process.kill()
+    assert runs.is_at(runs.before)
+
+
 @pytest.mark.parametrize("device", ["node-1", "tor-a"])
 def test_somebody_elses_later_change_is_not_undone(runs: Runs, device: str) -> None:
     """Of one line, or of one field, that we had written."""
     done = runs.apply(runs.after, "--confirm", "10")
     assert done.returncode == 0, done.stderr
     machine = runs.fabric.devices[device].machine
-    switch, node = runs.fabric.switches["tor-a"], runs.fabric.nodes["node-1"]
+    switch, node, name = runs.fabric.switches["tor-a"], runs.fabric.nodes["node-1"], ""
     if device == "node-1":
         node.frr.load("router bgp 64512\naddress-family ipv4 unicast\nno network 192.0.2.65/32\n")
     else:
         rows = switch.rows()["PREFIX"].items()
         (name,) = (n for n, of in rows if "192.0.2.64" in n and of["action"] == "permit")
         switch.db.write("PREFIX", name, {"action": "deny"})
-    assert machine.path("/run/ferrule/ferrule/confirm/armed").exists()
-    machine.wait_for_file("/run/ferrule/ferrule/confirm/fired")
-    fired = machine.path("/run/ferrule/ferrule/confirm/fired")
+    assert machine.path(f"{TIMER}/armed").exists()
+    machine.wait_for_file(f"{TIMER}/fired")
+    fired = machine.path(f"{TIMER}/fired")
     assert "has been changed since" in fired.read_text()
     if device == "node-1":
         assert "192.0.2.64/26" in node.frr.running_config()
@@ -178,8 +198,8 @@ def test_globals_that_are_managed_go_back_too(runs: Runs) -> None:
     done = runs.apply(wanted, "--confirm", "10")
     assert done.returncode == 0, done.stderr
     assert switch.rows()[width[0]][width[1]]["max_ebgp_paths"] == "8"
-    switch.machine.wait_for_file("/run/ferrule/ferrule/confirm/fired")
-    fired = switch.machine.path("/run/ferrule/ferrule/confirm/fired")
+    switch.machine.wait_for_file(f"{TIMER}/fired")
+    fired = switch.machine.path(f"{TIMER}/fired")
     assert fired.read_text() == "put back, for want of a confirmation\n"
     assert {one: switch.rows()[one[0]][one[1]] for one in (width, limit)} == was
     switch.wait_settled()

@@ -158,14 +158,29 @@ def test_a_switch_that_is_absent_has_nothing_of_ours(runs: Runs) -> None:
     text = BEFORE.replace(
         "{addresses: [198.51.100.1/24]}", "{addresses: [198.51.100.1/24], state: absent}"
     )
+    switch = runs.fabric.switches["tor-a"]
+    foreign = {
+        "BGP_PEER_GROUP": {"default|UPLINKS": {"asn": "65100"}},
+        "BGP_NEIGHBOR": {"default|203.0.113.9": {"peer_group_name": "UPLINKS"}},
+        "PREFIX_SET": {"FERRULE_lab_public_ipv4_32": {"mode": "IPv4"}},  # another cluster's
+    }
+    for table, each in foreign.items():
+        for name, fields in each.items():
+            switch.db.write(table, name, fields)
+    switch.wait_settled()
     done = runs.apply(runs.spec(text))
     assert done.returncode == 0, done.stderr
     said = done.stderr
     assert said.index("node node-1") < said.index("switch tor-a")
-    rows = runs.fabric.switches["tor-a"].rows()
-    assert "FERRULE" not in json.dumps(rows)
+    rows = switch.rows()
+    assert "FERRULE_ferrule_" not in json.dumps(rows)
+    assert {table: rows[table] for table in foreign} == foreign
     assert "default" in rows["BGP_GLOBALS"]
+    assert "neighbor 203.0.113.9 peer-group UPLINKS" in switch.frr.running_config(daemon="bgpd")
     assert "ferrule" not in runs.fabric.nodes["node-1"].frr.running_config()
+    for table in ("BGP_NEIGHBOR", "BGP_PEER_GROUP", "PREFIX_SET"):
+        for name in foreign[table]:
+            switch.db.write(table, name, None)
 
 
 def test_addresses_that_nothing_forwards_to_are_warned_of(runs: Runs) -> None:

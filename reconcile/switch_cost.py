@@ -16,7 +16,7 @@ from ferrule.compiler.backends import sonic
 from ferrule.compiler.backends.base import Change
 from ferrule.compiler.backends.sonic.accepts import Accepting, Accepts, Inbound
 from ferrule.compiler.errors import listed
-from ferrule.compiler.network import Family, Network
+from ferrule.compiler.network import DEFAULT_VRF, Family, Network
 from ferrule.compiler.observed import Observed
 from ferrule.compiler.plan import EFFECTS, Impact, Item
 from ferrule.compiler.views import plural
@@ -54,9 +54,10 @@ class Cost:
         return f"waits for nodes {' and '.join(parts)}" if parts else ""
 
 
-def cost(
-    network: Network, seen: Observed, effects: Effects, after: Accepting, ask: Ask
-) -> Cost:
+FREE = Cost()
+
+
+def cost(network: Network, seen: Observed, effects: Effects, after: Accepting, ask: Ask) -> Cost:
     """What comes of changes with these effects, after which the switch takes `after`."""
     running = seen.running
     assert isinstance(running, sonic.Running)
@@ -101,10 +102,14 @@ def up(seen: Observed, vrf: str, who: str) -> Iterator[Neighbor]:
         return
     block = ip_network(who, strict=False)
     for session in seen.state.sessions.values() if seen.state else ():
-        of = session.vrf or "default"
-        if of == vrf and session.dynamic and session.established:
-            if ip_address(session.neighbor) in block:
-                yield vrf, session.neighbor
+        here = (session.vrf or DEFAULT_VRF) == vrf
+        if here and session.dynamic and session.established and _in(session.neighbor, block):
+            yield vrf, session.neighbor
+
+
+def _in(neighbor: str, block: IPv4Network | IPv6Network) -> bool:
+    address = ip_address(neighbor)
+    return address.version == block.version and address in block
 
 
 def _sessions(ended: Mapping[Neighbor, str], names: Mapping[Neighbor, str]) -> Iterator[Item]:

@@ -13,30 +13,35 @@ from dataclasses import dataclass, replace
 
 from ferrule.compiler.backends import sonic
 from ferrule.compiler.backends.base import Change, Command, Diff
-from ferrule.compiler.backends.sonic.model import TABLES
+from ferrule.compiler.backends.sonic.model import TABLES, Model
 from ferrule.compiler.backends.sonic.parse import GLOBALS, RowId
 from ferrule.compiler.compare import ComparedSwitch, Sends, compare_switch
 from ferrule.compiler.network import Family, Network, Switch
 from ferrule.compiler.observed import Observed
 from ferrule.compiler.order import rounds
 from ferrule.compiler.plan import DevicePlan, Impact, Item, Plan
-from ferrule.reconcile.switch_cost import Ask, Cost, cost, resets, up
+from ferrule.reconcile.switch_cost import FREE, Ask, Cost, Neighbor, cost, resets, up
 
 Rows = Mapping[RowId, Mapping[str, object]]  # of ours, and what we need of the globals
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What may be sent now, and why the rest is not: `waits` for nodes, or `needs` leave.
+    """What may be sent now, and why the `rest` of the changes is not: it `waits`, or `needs` leave.
 
-    `rest` are the changes that are not sent.
+    `cost` is that of the whole.
     """
 
     plan: Plan
-    cost: Cost = Cost()
+    cost: Cost = FREE
     waits: str = ""
     needs: tuple[Item, ...] = ()
     rest: tuple[Change, ...] = ()
+
+    @property
+    def resets(self) -> frozenset[Neighbor]:
+        """The sessions that what is sent may end; what only adds ends none."""
+        return self.cost.resets if not self.rest else frozenset()
 
 
 def compared(switch: Switch, network: Network, seen: Observed) -> ComparedSwitch:
@@ -71,6 +76,20 @@ def moved(before: Rows, now: Rows, changes: Iterable[Change]) -> frozenset[RowId
     return frozenset(one for one in wrong if before.get(one) != now.get(one))
 
 
+def without(made: ComparedSwitch, switch: Switch, rows: Collection[RowId]) -> ComparedSwitch:
+    """The same difference, but for these rows: they stay as they are, whatever they should be."""
+    if not rows:
+        return made
+    running, table = made.running, made.intended.tables
+    names = [*made.intended.ours, *((of, one) for of in GLOBALS for one in table.get(of, {}))]
+    wanted = [running.row(*one) if one in rows else made.intended.row(*one) for one in names]
+    wanted += [row for one, row in running.ours.items() if one in rows and one not in names]
+    model = Model(switch.name, tuple(one for one in wanted if one))
+    diff = sonic.diff(running, model, managed=switch.managed_globals)
+    plan = replace(made.plan, diff=diff, effects=tuple(sonic.impacts(diff.changes)))
+    return replace(made, plan=plan)
+
+
 def judge(
     made: ComparedSwitch,
     network: Network,
@@ -79,29 +98,22 @@ def judge(
     *,
     allow: Collection[Impact],
     patient: bool,
-    drifted: Collection[RowId] = (),
 ) -> Verdict:
-    """Judge a difference; while `patient`, nothing that nodes still use is taken from them.
-
-    Rows in `drifted` are left as they are.
-    """
-    diff = made.plan.diff
-    whole = tuple(one for one in diff.commands if not (_rows(one) & {*drifted}))
-    if not whole or not made.plan.ok:
+    """Judge a difference; while `patient`, nothing that nodes still use is taken from them."""
+    diff, effects = made.plan.diff, made.plan.effects
+    if not diff.commands or not made.plan.ok:
         return Verdict(_plan(made, network, ()))
-    effects = [(of, what) for of, what in made.plan.effects if _row(of) not in drifted]
-    after = sonic.accepts(sonic.future(made.running, Diff(commands=whole)))
+    after = sonic.accepts(sonic.future(made.running, diff))
     price = cost(network, seen, effects, after, ask)
     waits = price.waits if patient else ""
     needs = tuple(one for one in price.items if not is_allowed(one.impact, allow))
     if not waits and not needs:
-        return Verdict(_plan(made, network, whole, price), price)
-    costly = {_row(of) for of, what in effects if resets(seen, [(of, what)])}
-    part = _additive(made, network, seen, ask, whole, costly)
-    sent = {row for one in part for row in _rows(one)}
-    staying = {row for one in whole if one not in part for row in _rows(one)}
-    rest = tuple(of for of, _ in effects if _row(of) in staying or _row(of) not in sent)
-    return Verdict(_plan(made, network, part), Cost(), waits, () if waits else needs, rest)
+        return Verdict(_plan(made, network, diff.commands, price), price)
+    part = _additive(made, network, seen, ask)
+    sent = {_row(one) for one in part}
+    staying = {_row(one) for one in diff.commands if one not in part}
+    rest = tuple(one for one in diff.changes if one.path[:2] in staying or one.path[:2] not in sent)
+    return Verdict(_plan(made, network, part), price, waits, () if waits else needs, rest)
 
 
 def is_allowed(impact: Impact, allow: Collection[Impact]) -> bool:
@@ -112,15 +124,13 @@ def is_allowed(impact: Impact, allow: Collection[Impact]) -> bool:
 
 
 def _additive(
-    made: ComparedSwitch,
-    network: Network,
-    seen: Observed,
-    ask: Ask,
-    whole: tuple[Command, ...],
-    costly: Collection[RowId],
+    made: ComparedSwitch, network: Network, seen: Observed, ask: Ask
 ) -> tuple[Command, ...]:
     """What only adds, and is seen to cost nothing by itself; nothing at all where it is not."""
-    part = tuple(one for one in whole if one.phase == "accept" and not (_rows(one) & {*costly}))
+    costly = {of.path[:2] for of, what in made.plan.effects if resets(seen, [(of, what)])}
+    part = tuple(
+        one for one in made.plan.diff.commands if one.phase == "accept" and _row(one) not in costly
+    )
     if not part:
         return ()
     then = sonic.future(made.running, Diff(commands=part))
@@ -130,26 +140,18 @@ def _additive(
 
 
 def _plan(
-    made: ComparedSwitch, network: Network, commands: tuple[Command, ...], price: Cost = Cost()
+    made: ComparedSwitch, network: Network, commands: tuple[Command, ...], price: Cost = FREE
 ) -> Plan:
-    rows = {row for one in commands for row in _rows(one)}
-    changes = tuple(one for one in made.plan.diff.changes if _row(one) in rows)
-    diff = replace(made.plan.diff, changes=changes, commands=commands)
-    device: DevicePlan = replace(made.plan, diff=diff)
+    rows = {_row(one) for one in commands}
+    diff = made.plan.diff
+    changes = diff.changes if commands == diff.commands else ()
+    changes = changes or tuple(one for one in diff.changes if one.path[:2] in rows)
+    device: DevicePlan = replace(made.plan, diff=replace(diff, changes=changes, commands=commands))
     sessions = len(made.before) - len(price.resets)
     return Plan(network.cluster, (device,), rounds((device,)), price.items, 0, sessions)
 
 
-def _row(change: Change) -> RowId:
-    return change.path[0], change.path[1]
-
-
-def _rows(command: Command) -> set[RowId]:
-    """The rows that an operation is about: one, or with a table that goes all that are in it."""
-    said = json.loads(command.text)
-    table, *rest = (
-        step.replace("~1", "/").replace("~0", "~") for step in said["path"].split("/")[1:]
-    )
-    if rest:
-        return {(table, rest[0])}
-    return {(table, name) for name in said.get("value", ())}
+def _row(command: Command) -> tuple[str, ...]:
+    """The row that an operation is about; of a table that goes whole, the table alone."""
+    steps = json.loads(command.text)["path"].split("/")[1:3]
+    return tuple(one.replace("~1", "/").replace("~0", "~") for one in steps)

@@ -142,7 +142,7 @@ class Claim:
         if str(again.code) == BUSY:
             message = f"another program is at work here: it holds {self._beside}"
             raise Trouble("busy", self._device, message, "wait for it to end, and apply again")
-        if str(again.code) != TAKEN:
+        if again.code and str(again.code) != TAKEN:  # 0: it has just been given back
             return failure(self._device, argv, again)
         who = f"run {holder.name} by {holder.by}, since {holder.since}" if holder else "somebody"
         help = (

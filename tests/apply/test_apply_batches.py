@@ -118,10 +118,11 @@ def test_a_disk_that_is_full_from_the_beginning(runs: Runs) -> None:
 class Filling(StringIO):
     """A file on a disk that is full once a device was changed."""
 
-    name = "record.jsonl"
+    name, is_full = "record.jsonl", False
 
     def write(self, text: str, /) -> int:
-        if LOADED in text:
+        self.is_full |= LOADED in text
+        if self.is_full:
             raise OSError(ENOSPC, "No space left on device")
         return super().write(text)
 

@@ -1,0 +1,361 @@
+"""Who of the cluster is there: what was heard and the time go in, a view of the others comes out.
+
+Two sources. Slow and true: the nodes that hold a Lease, as the agent reads them, frozen while the
+API server does not answer. Fast: beats. A member whose beats stop is suspected after three missed
+ones, and down when a second one says so too (with two nodes in all: at once). Down is told to all.
+It lasts until the member is heard again, or its Lease is gone.
+
+A node that starts, was paused or had no carrier listens first, and then settles for ten seconds, in
+which it owns only what none that is ready can. A node that hears nobody keeps what it has and takes
+nothing. Both ends of a healed partition are ready: the better one in the order owns, at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from ferrule.announce.heartbeat import MOST_NAMES, NOTHING_OWNED, Beat, Down, State
+from ferrule.announce.wire import Mac
+
+NEVER = float("-inf")
+FEW = 16  # up to so many nodes everybody watches everybody
+RING = 2  # above it, so many on either side
+WIDE = 3  # how often what all must know is told to all
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds; all nodes of a cluster have the same."""
+
+    interval_s: float = 0.1
+    misses: int = 3
+    hold_down_s: float = 10.0
+    recall_s: float = 1.0  # between reminders that somebody is down; believed three times as long
+
+    @property
+    def silence_s(self) -> float:
+        """So long without a beat is suspicious."""
+        return self.interval_s * self.misses
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Who may own: those that are ready come before the rest. `may_take`: whether we may add."""
+
+    ready: frozenset[str]
+    rest: frozenset[str]
+    may_take: bool
+
+
+@dataclass(slots=True)
+class Peer:
+    """What another node's beats said; nothing else of it is believed. Never heard, it is ready."""
+
+    epoch: int = 0
+    sequence: int = 0
+    heard_at: float = NEVER
+    down: bool = False
+    suspected: bool = False
+    state: State = State.READY
+    owned: bytes = NOTHING_OWNED
+    macs: tuple[Mac, ...] = ()
+    suspects: frozenset[str] = frozenset()
+    told_down: dict[Down, float] = field(default_factory=dict)  # until when it is believed
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Something to tell people: `suspected`, `down`, `back`, `paused`, `accused`, `left`."""
+
+    what: str
+    name: str
+
+
+class Members:
+    """One node's knowledge of all. `rejoined` are those back since it was last looked at."""
+
+    def __init__(self, me: str, epoch: int, timing: Timing, now: float) -> None:
+        self.me, self.epoch, self.timing = me, epoch, timing
+        self.state = State.UNABLE
+        self.able = False
+        self.fresh = False
+        self.leased = frozenset({me})
+        self.peers: dict[str, Peer] = {}
+        self.news: list[News] = []
+        self.rejoined: set[str] = set()
+        self.refused = 0
+        self._sequence = 0
+        self._since = now  # when listening began
+        self._last_tick = now
+        self._beat_at = now
+        self._recall_at = now
+        self._wide = WIDE
+        self._answer: set[str] = set()
+        self._watched = frozenset[str]()
+        self._accused_at = NEVER
+
+    # What comes in.
+
+    def roster(self, names: Iterable[str], now: float, *, fresh: bool) -> None:
+        """The holders of Leases, and whether our own was written lately; if not, nobody is gone."""
+        self.fresh = fresh
+        known = frozenset(names) | {self.me}
+        if not fresh:
+            known |= self.leased
+        if known == self.leased:
+            return
+        self.leased, self._watched = known, _near(self.me, known)
+        for name in [one for one, peer in self.peers.items() if not self._heard(peer, now)]:
+            if name not in known:
+                del self.peers[name]
+        self._urge(now)
+
+    def equip(self, now: float, *, able: bool) -> None:
+        """Whether there is an interface with carrier to announce on."""
+        if able == self.able:
+            return
+        self.able = able
+        if not able and self._participates():
+            self._become(State.UNABLE, now)
+        elif able and self.state is State.UNABLE:  # not one that is leaving
+            self._restart(now)
+
+    def leave(self, now: float) -> None:
+        """Say good-bye; what is owned is answered for until another has it."""
+        self._become(State.LEAVING, now)
+
+    def hear(self, beat: Beat, now: float) -> bool:
+        """Take in an authentic beat; False for one that is not for us, or a replay."""
+        if beat.receiver != self.me or beat.sender == self.me:
+            self.refused += 1
+            return False
+        peer = self.peers.setdefault(beat.sender, Peer())
+        if (beat.epoch, beat.sequence) <= (peer.epoch, peer.sequence):
+            self.refused += 1
+            return False
+        if beat.epoch != peer.epoch:
+            self._answer.add(beat.sender)  # it is waiting to hear that we know
+        peer.epoch, peer.sequence = beat.epoch, beat.sequence
+        if beat.echo == self.epoch:
+            self._believe(peer, beat, now)
+        return True
+
+    def _believe(self, peer: Peer, beat: Beat, now: float) -> None:
+        if peer.down or now - peer.heard_at > self.timing.silence_s:
+            self._back(peer, beat)
+        peer.heard_at, peer.down, peer.suspected = now, False, False
+        peer.state, peer.owned, peer.macs = beat.state, beat.owned, beat.macs
+        peer.suspects = frozenset(beat.suspects)
+        until, me = now + 3 * self.timing.recall_s, Down(self.epoch, self.me)
+        peer.told_down = {down: until for down in beat.downs if down != me}
+        if me in beat.downs:
+            self._accused(beat.sender, now)
+
+    def _back(self, peer: Peer, beat: Beat) -> None:
+        """Who is ready and was not heard may have told clients that our addresses are its."""
+        if beat.state is State.READY:
+            self.rejoined.add(beat.sender)
+        if peer.heard_at > NEVER:
+            self.news.append(News("back", beat.sender))
+
+    def _accused(self, by: str, now: float) -> None:
+        """We are said to be down, and others own what was ours: tell everybody better."""
+        if now - self._accused_at >= self.timing.recall_s:
+            self._accused_at = now
+            self.rejoined.add(by)
+            self.news.append(News("accused", by))
+            self._tell_all(now)
+
+    # Time.
+
+    def tick(self, now: float) -> None:
+        """Draw the conclusions of what was not heard. To be called before frames are answered."""
+        gap, self._last_tick = now - self._last_tick, now
+        if gap > self.timing.silence_s and self.leased != {self.me} and self._participates():
+            self.news.append(News("paused", self.me))
+            self._restart(now)
+        for name in self._watched:
+            self._judge(name, now)
+        self._advance(now)
+
+    def _judge(self, name: str, now: float) -> None:
+        """Suspect who is silent; believe it is down when another does too."""
+        peer = self.peers.get(name)
+        if peer is None or peer.heard_at == NEVER or self._heard(peer, now):
+            return
+        if not peer.suspected:
+            peer.suspected = True
+            self.news.append(News("suspected", name))
+            self._urge(now)
+        if not peer.down and self._confirmed(name, peer, now):
+            peer.down = True
+            self.news.append(News("down", name))
+            self._tell_all(now)
+
+    def _confirmed(self, name: str, peer: Peer, now: float) -> bool:
+        if len(self.leased) == 2:
+            return True
+        return any(
+            name in other.suspects or other.told_down.get(Down(peer.epoch, name), NEVER) > now
+            for other in self.peers.values()
+            if other is not peer and self._heard(other, now)
+        )
+
+    def _advance(self, now: float) -> None:
+        """From listening to settling to ready."""
+        if self.state is State.STARTING and self.able:
+            waited = now - self._since
+            heard = any(self._heard(peer, now) for peer in self.peers.values())
+            if self.leased == {self.me} or waited >= self.timing.hold_down_s:
+                self._become(State.READY, now)
+            elif heard and waited >= self.timing.silence_s:
+                incumbents = any(
+                    peer.state is State.READY and self._heard(peer, now)
+                    for peer in self.peers.values()
+                )
+                self._become(State.SETTLING if incumbents else State.READY, now)
+        elif self.state is State.SETTLING and now >= self._since + self.timing.hold_down_s:
+            self._become(State.READY, now)
+
+    # What comes out.
+
+    def view(self, now: float) -> View:
+        """Who may own, as of the last tick."""
+        ready, rest = set(), set()
+        for name in self.leased:
+            state = self.state if name == self.me else self._state_of(name, now)
+            if state is State.READY:
+                ready.add(name)
+            elif state in (State.STARTING, State.SETTLING):
+                rest.add(name)
+        return View(frozenset(ready), frozenset(rest), self._may_take(now))
+
+    def member_with(self, mac: Mac) -> str | None:
+        """Which member's hardware address it is."""
+        return next((name for name, peer in self.peers.items() if mac in peer.macs), None)
+
+    def heard(self, now: float) -> frozenset[str]:
+        """Who is heard, and hears us."""
+        return frozenset(name for name, peer in self.peers.items() if self._heard(peer, now))
+
+    def next_at(self, now: float) -> float:
+        """When `tick` or `beats` has something to do."""
+        if self._answer:
+            return now
+        watched = (self.peers[name] for name in self._watched if name in self.peers)
+        silences = (
+            peer.heard_at + self.timing.silence_s
+            for peer in watched
+            if not peer.suspected and peer.heard_at > NEVER
+        )
+        return min([self._beat_at, *silences])
+
+    def beats(self, now: float, owned: bytes, macs: tuple[Mac, ...]) -> list[Beat]:
+        """What to send now."""
+        receivers, self._answer = self._answer, set()
+        if now >= self._beat_at:
+            self._beat_at = now + self.timing.interval_s
+            receivers |= self._due(now)
+        downs = self._downs()
+        suspects = tuple(
+            name
+            for name in sorted(self._watched)
+            if name in self.peers and self.peers[name].suspected
+        )
+        return [
+            self._beat(name, owned, macs, suspects[:MOST_NAMES], downs)
+            for name in sorted(receivers)
+        ]
+
+    def _due(self, now: float) -> frozenset[str]:
+        if self._downs() and now >= self._recall_at:
+            self._wide = max(self._wide, 1)
+        if self._wide:
+            self._wide -= 1
+            self._recall_at = now + self.timing.recall_s
+            return self.leased - {self.me}
+        return self._watched
+
+    def _beat(
+        self,
+        receiver: str,
+        owned: bytes,
+        macs: tuple[Mac, ...],
+        suspects: tuple[str, ...],
+        downs: tuple[Down, ...],
+    ) -> Beat:
+        self._sequence += 1
+        peer = self.peers.get(receiver)
+        echo = peer.epoch if peer else 0
+        return Beat(
+            self.me, receiver, self.epoch, self._sequence, echo, self.state, owned, macs,
+            suspects, downs,
+        )  # fmt: skip
+
+    def _downs(self) -> tuple[Down, ...]:
+        """Whom we watch and found gone, while they still hold a Lease."""
+        each = ((name, self.peers.get(name)) for name in sorted(self._watched))
+        return tuple(Down(peer.epoch, name) for name, peer in each if peer and peer.down)[
+            :MOST_NAMES
+        ]
+
+    # What is so.
+
+    def _heard(self, peer: Peer, now: float) -> bool:
+        return now - peer.heard_at <= self.timing.silence_s
+
+    def _state_of(self, name: str, now: float) -> State | None:
+        """What a member is; None while it is down."""
+        peer = self.peers.get(name)
+        if peer is not None and self._heard(peer, now):
+            return peer.state
+        if (peer is not None and peer.down) or self._told_down(name, peer, now):
+            return None
+        return State.READY if peer is None else peer.state
+
+    def _told_down(self, name: str, peer: Peer | None, now: float) -> bool:
+        """Whether its watchers say so, about the run of it that we know."""
+        return any(
+            down.name == name and until > now and (peer is None or down.epoch >= peer.epoch)
+            for other in self.peers.values()
+            for down, until in other.told_down.items()
+        )
+
+    def _may_take(self, now: float) -> bool:
+        if not self.able or self.state not in (State.SETTLING, State.READY):
+            return False
+        if len(self.leased) <= 2 or self.heard(now):
+            return True
+        last = max((peer.heard_at for peer in self.peers.values()), default=NEVER)
+        return now - max(last, self._since) >= self.timing.hold_down_s
+
+    def _participates(self) -> bool:
+        return self.state in (State.STARTING, State.SETTLING, State.READY)
+
+    # Changes of our own.
+
+    def _restart(self, now: float) -> None:
+        self._since = now
+        self._become(State.STARTING, now)
+
+    def _become(self, state: State, now: float) -> None:
+        self.state = state
+        self._tell_all(now)
+
+    def _tell_all(self, now: float) -> None:
+        self._wide = WIDE
+        self._urge(now)
+
+    def _urge(self, now: float) -> None:
+        self._beat_at = now
+
+
+def _near(me: str, names: frozenset[str]) -> frozenset[str]:
+    """Whose beats we expect, and who expects ours: all, or the nearest in a ring of hashes."""
+    if len(names) <= FEW:
+        return names - {me}
+    ring = sorted(names, key=lambda name: sha256(name.encode()).digest())
+    at = ring.index(me)
+    return frozenset(ring[(at + step) % len(ring)] for step in range(-RING, RING + 1)) - {me}

@@ -82,10 +82,8 @@ class Routes:
             return set()
         for key, _ in old:
             self._shares[key].pop(service, None)
-        for key, share in parts:  # two addresses of one Service may lie in one aggregate
-            shares = self._shares.setdefault(key, {})
-            before = shares.get(service, share)
-            shares[service] = share._replace(mix=before.mix | share.mix)
+        for key, share in parts:
+            self._shares.setdefault(key, {})[service] = share
         return {key for key, _ in (*old, *parts)}
 
     def settle(self, touched: Iterable[Key]) -> tuple[dict[Prefix, Advertisement | None], bool]:

@@ -15,6 +15,7 @@ from strategies import TIERS, networks, ours, where
 
 from ferrule.compiler.inputs import Inputs
 from ferrule.compiler.kube import Endpoints
+from ferrule.compiler.network import Address, family_of
 from ferrule.compiler.service import Demand
 
 LAYER_2: list[dict[str, Any]] = [
@@ -45,11 +46,17 @@ def worlds(draw: st.DrawFn) -> World:
     given_ = {one.key: one.addresses for one in compilation.network.services}
     backwards = draw(st.booleans())
     services = {
-        one.key: replace(one, held=given_[one.key][:: -1 if backwards else 1])
+        one.key: _holding(one, given_[one.key][:: -1 if backwards else 1])
         for one in compilation.inputs.services
         if given_[one.key]
     }
     return World(replace(compilation.inputs, services=(), endpoints={}, locks={}), services)
+
+
+def _holding(one: Demand, addresses: tuple[Address, ...]) -> Demand:
+    """With no family that it lacks, which it would be given once others are gone."""
+    families = {family_of(address) for address in addresses}
+    return replace(one, held=addresses, families=tuple(f for f in one.families if f in families))
 
 
 @st.composite

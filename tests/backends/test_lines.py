@@ -111,6 +111,19 @@ def test_a_prefix_is_stated_in_every_vrf_that_hears_it_and_withdrawn_after_that(
     assert commands[2].text == "no network 192.0.2.2/32"
 
 
+def test_instances_of_several_asns_come_in_the_order_of_the_comparison() -> None:
+    net = NET.replace("vrf: red,", "vrf: red, myASN: 64000,")
+    compilation = compiled(net)
+    part = Slice("n1", compilation.inputs)
+    before, seen = part.node, Seen({}, addresses("192.0.2.1"), None, local=False)
+    found = part.update({"a/web": seen}, {"a/web": HERE}).advertisements
+    lines = Lines(before, compilation.network)
+    commands = lines.commands({prefix: (None, one) for prefix, one in found.items()})
+    assert commands == compared(compilation.network, before, part.node)
+    assert commands
+    assert commands[0].within[0] == "router bgp 64000 vrf red"
+
+
 def test_a_class_that_the_node_has_not_is_for_the_whole_comparison() -> None:
     plain, _ = said({}, "192.0.2.1")
     golden, one = said({"tier": "gold"}, "192.0.2.1")

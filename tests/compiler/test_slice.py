@@ -9,7 +9,7 @@ from ipaddress import ip_network
 from typing import TypeVar
 
 import pytest
-from demands import addresses
+from demands import addresses, demand
 from held import demands, endpoints, worlds
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -187,6 +187,88 @@ def test_only_the_status_counts(text: str, told: list[str]) -> None:
     assert [*changed.advertisements] == prefixes
     assert [one.prefix for one in part.node.advertisements] == prefixes
     assert len(part.node.announcements) == len(told)
+
+
+SUMMED = """
+BGPPeer tor: {peerAddress: 10.1.0.1}
+Node n1: {ips: [10.1.0.11]}
+Node n2: {ips: [10.1.0.12]}
+IPAddressPool a: {addresses: [192.0.2.0-192.0.2.20]}
+IPAddressPool b: {addresses: [192.0.2.24-192.0.2.60]}
+BGPAdvertisement all: {aggregationLength: 28, communities: ["65000:1"], ipAddressPools: [a]}
+BGPAdvertisement more: {aggregationLength: 28, communities: ["65000:2"], ipAddressPools: [b]}
+"""
+GOLDEN = """
+BGPPeer tor: {peerAddress: 10.1.0.1}
+Node n1: {ips: [10.1.0.11]}
+Node n2: {ips: [10.1.0.12]}
+IPAddressPool p: {addresses: [192.0.2.0/28]}
+BGPAdvertisement all: {serviceSelectors: [{matchLabels: {tier: silver}}]}
+BGPAdvertisement gold: {serviceSelectors: [{matchLabels: {tier: gold}}], communities: ["65000:1"]}
+"""
+
+
+def held(key: str, address: str, *, local: bool = False, **labels: str) -> Demand:
+    made = demand(key, sharing="k", ports=[len(key)], labels=labels, held=address)
+    return replace(made, local=local)
+
+
+@pytest.mark.parametrize(
+    ("net", "services", "classes"),
+    [
+        pytest.param(
+            SUMMED,
+            [held("a/one", "192.0.2.17"), held("a/three", "192.0.2.25")],
+            {("a", 2)},
+            id="an-aggregate-of-two-pools-says-what-both-say",
+        ),
+        pytest.param(
+            SUMMED,
+            [held("a/one", "192.0.2.17"), held("a/three", "192.0.2.25", local=True)],
+            {("a", 2)},
+            id="so-does-one-with-local-endpoints",
+        ),
+        pytest.param(
+            GOLDEN,
+            [
+                held("a/one", "192.0.2.1", tier="silver"),
+                held("a/three", "192.0.2.1", tier="gold", local=True),
+            ],
+            {("p", 2)},
+            id="an-address-that-two-share-says-what-both-say",
+        ),
+    ],
+)
+def test_services_of_one_prefix(
+    net: str, services: list[Demand], classes: set[tuple[str, int]]
+) -> None:
+    inputs = replace(compiled(net).inputs, endpoints={})
+    for name in ("n1", "n2"):
+        beside = Beside(name, inputs)
+        for one in services:
+            beside.update({one.key: one}, {one.key: SOMEWHERE})
+        told = {(one.route_class.pool, len(one.route_class.terms)) for one in beside.told.values()}
+        local = any(one.local for one in services)
+        assert (told == classes) == (name == "n1" or not local)
+        for one in services:
+            beside.update({one.key: None}, {})
+        assert not beside.told
+
+
+def test_whoever_owns_an_address_is_beaten_by_who_comes_with_a_better_claim_only() -> None:
+    inputs = compiled(NET).inputs
+    text = [f"10.64.0.{number}" for number in range(1, 21)]
+    owners = {}
+    for name in ("n1", "n2"):
+        part = Slice(name, inputs, live=["n1"])
+        for one in text:
+            part.update({f"a/{one}": seen(one)}, {f"a/{one}": SOMEWHERE})
+        part.live(["n1", "n2"])
+        owners[name] = {str(one.address) for one in part.node.announcements}
+    assert owners["n1"] | owners["n2"] == {*text}
+    assert not owners["n1"] & owners["n2"]
+    assert owners["n1"]
+    assert owners["n2"]
 
 
 def test_another_address_takes_the_place_of_the_first() -> None:

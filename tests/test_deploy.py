@@ -289,12 +289,12 @@ def built(folder: Path, **settings: str) -> Path:
     source = folder / "src"
     source.mkdir()
     for words in (one.split()[:-1] for one in lines("COPY") if "--from" not in one):
-        for path in (ROOT / word for word in words):
-            if path.is_dir():
+        for copied in (ROOT / word for word in words):
+            if copied.is_dir():
                 ignored = shutil.ignore_patterns("__pycache__")
-                shutil.copytree(path, source / path.name, ignore=ignored)
+                shutil.copytree(copied, source / copied.name, ignore=ignored)
             else:
-                shutil.copy(path, source)
+                shutil.copy(copied, source)
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     env = {**os.environ, "PATH": path, "PIP_NO_COMPILE": "1", **settings}
     for line in lines("RUN"):

@@ -236,6 +236,8 @@ def test_beats_that_get_lost_now_and_then_move_nothing() -> None:
     settled(cluster, FIVE)
 
 
+FEWER = settings.default.max_examples // 5 if settings.default else 10
+
 events = st.lists(
     st.tuples(
         st.floats(0.05, 4),
@@ -272,9 +274,11 @@ def happen(cluster: Cluster, event: tuple[object, ...]) -> None:
             cluster.api = what == "api back"
         case ("loss" | "no loss" as what,):
             cluster.loss = 0.3 if what == "loss" else 0.0
+        case _:
+            pass  # a start of what runs
 
 
-@settings(max_examples=settings.default.max_examples // 5, phases=set(Phase) - {Phase.shrink})
+@settings(max_examples=FEWER, phases=set(Phase) - {Phase.shrink})
 @given(events, st.integers(0, 1000))
 def test_whatever_happened_it_ends_with_one_owner_each(
     story: list[tuple[float, tuple[object, ...]]], seed: int

@@ -53,7 +53,7 @@ class Workstation:
         return {"PATH": os.environ["PATH"], "HOME": str(self.folder), "NO_COLOR": "1"}
 
     def ferrule(self, *words: str, stdin: str = "", timeout_s: float = 120) -> Done:
-        """Run the command line to its end."""
+        """Run the command line to its end, without a terminal."""
         return subprocess.run(  # noqa: S603
             self.ferrule_command(*words),
             input=stdin,
@@ -62,6 +62,7 @@ class Workstation:
             check=False,
             env=self.environment,
             timeout=timeout_s,
+            start_new_session=True,
         )
 
     def start(self, *words: str) -> subprocess.Popen[str]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import count
 
 import pytest
+from daemon.flavour import wait_for
 from fabric.chaos import (
     Trap,
     World,
@@ -40,6 +41,7 @@ from fabric.faults import (
 )
 
 from ferrule.apply import device_hand
+from ferrule.apply.claim import DIRECTORY, LOCK_FILE, SILENCE_S
 from ferrule.apply.target import READ_S
 
 pytestmark = pytest.mark.daemon
@@ -138,6 +140,7 @@ def ends_well(world: World, trap: Trap, *, costs: bool) -> bool:
 @pytest.mark.parametrize("fault", ANYWHERE, ids=str)
 def test_a_fault_ends_well_at_whichever_command(world: World, fault: Fault) -> None:
     for number in count(1):
+        wait_unlocked(world, fault.device)
         trap = fault.trap(world, number, is_anything)
         done = ends_well(world, trap, costs=fault.costs)
         if done:
@@ -146,6 +149,14 @@ def test_a_fault_ends_well_at_whichever_command(world: World, fault: Fault) -> N
             assert done
             assert number > 10
             return
+
+
+def wait_unlocked(world: World, device: str) -> None:
+    """A run that lost a device before it had begun leaves its lock there, until that ends."""
+    machine = world.fabric.devices[device].machine
+    machine.do("mkdir", "-p", DIRECTORY)
+    free = ("flock", "-n", LOCK_FILE, "true")
+    wait_for(lambda: machine.run(*free).returncode == 0, 2 * SILENCE_S, f"{device} is free")
 
 
 @pytest.mark.soak

@@ -30,7 +30,7 @@ from ferrule.announce.netlink import Monitor
 from ferrule.announce.responder import Responder
 from ferrule.announce.wire import Claim, mac_text
 
-STATUS_S = 1.0
+STATUS_S = 5.0  # and at every change
 _ONE_HOP = 255
 _IP_RECVTTL = 12  # linux/in.h
 _CHUNK = 1 << 16

@@ -155,7 +155,12 @@ def test_who_hears_nobody_keeps_what_it_has_and_takes_nothing() -> None:
 
 
 def test_a_single_broken_path_moves_nothing() -> None:
-    cluster = steady(FIVE)
+    cluster = steady(FIVE, 60)
+    without = [name for name in FIVE if name != "node-1"]
+    heirs = {
+        cluster.expected(address, without) for address in cluster.nodes["node-1"].holdings.mine
+    }
+    assert "node-2" in heirs
     cluster.one_way = {("node-1", "node-2"), ("node-2", "node-1")}
     cluster.run(20)
     assert all(not node.takes for node in cluster.nodes.values())

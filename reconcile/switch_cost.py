@@ -14,6 +14,7 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, 
 
 from ferrule.compiler.backends import sonic
 from ferrule.compiler.backends.base import Change
+from ferrule.compiler.backends.prefixlist import BITS, Rule
 from ferrule.compiler.backends.sonic.accepts import Accepting, Accepts, Inbound
 from ferrule.compiler.errors import listed
 from ferrule.compiler.network import DEFAULT_VRF, Family, Network
@@ -27,6 +28,9 @@ Heard = Mapping[str, Mapping[str, tuple[str, ...]]]  # by VRF and prefix: whom i
 Ask = Callable[[Blocks], Heard]
 Effects = Iterable[tuple[Change, str]]
 
+Part = tuple[bool, Rule | None]  # of a statement: does it let in what this rule permits, or all
+
+REFUSAL: Part = (False, None)
 EVERYTHING = {"ipv4": "0.0.0.0/0", "ipv6": "::/0"}
 MASS = 5  # more than one in so many
 
@@ -139,23 +143,58 @@ def narrowed(before: Accepting, after: Accepting) -> Blocks:
 
 
 def _touched(family: Family, was: Inbound, will: Inbound | None) -> Iterator[str]:
-    if will is not None and will.rules == was.rules:
+    """The blocks of what permits no longer, and of what refuses newly.
+
+    What is let in lies in a block that permits; where the order has changed, in any of them.
+    """
+    old, new = _rules(was), _rules(will)
+    if old == new:
         return
-    old, new = _rules(family, was), _rules(family, will)
-    for _, block in set(old) ^ set(new) or set(old):
-        yield block
+    there, stays = set(old), set(new)
+    letting = [one for one in old if _permits(one)]
+    moved = [one for one in old if one in stays] != [one for one in new if one in there]
+    if moved or REFUSAL in stays - there:
+        yield from (_block(family, rule) for _, rule in letting)
+        return
+    refusing = [one for one in new if one not in there and not _permits(one)]
+    going = [one for one in letting if one not in stays]
+    going += [one for one in refusing if _meets_any(one[1], letting)]
+    yield from (_block(family, rule) for _, rule in going)
 
 
-def _rules(family: Family, inbound: Inbound | None) -> Iterator[tuple[object, str]]:
-    """Every rule with the block that it is about."""
-    for statement in inbound.rules if inbound else ():
-        if statement.prefixes is None:
-            yield statement.permit, EVERYTHING[family]
-            continue
-        for rule in statement.prefixes.rules:
-            version, address, length = rule.block
-            kind = IPv4Network if version == 4 else IPv6Network
-            yield (statement.permit, rule), str(kind((address, length)))
+def _rules(inbound: Inbound | None) -> list[Part]:
+    """Every rule in the order in which it is looked at."""
+    return [
+        (statement.permit, rule)
+        for statement in (inbound.rules if inbound else ())
+        for rule in (statement.prefixes.rules if statement.prefixes else (None,))
+    ]
+
+
+def _permits(part: Part) -> bool:
+    lets_in, rule = part
+    return lets_in and (rule is None or rule.permit)
+
+
+def _meets_any(rule: Rule | None, parts: Iterable[Part]) -> bool:
+    return rule is None or any(other is None or _meet(rule, other) for _, other in parts)
+
+
+def _meet(one: Rule, other: Rule) -> bool:
+    """Whether one block is inside the other."""
+    (version, first, length), (their_version, second, their_length) = one.block, other.block
+    if version != their_version:
+        return False
+    shift = BITS[version] - min(length, their_length)
+    return first >> shift == second >> shift
+
+
+def _block(family: Family, rule: Rule | None) -> str:
+    if rule is None:
+        return EVERYTHING[family]
+    version, address, length = rule.block
+    kind = IPv4Network if version == 4 else IPv6Network
+    return str(kind((address, length)))
 
 
 def _collapsed(blocks: Iterable[str]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ given, never asked for.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 DOUBLINGS = 20  # after which nobody waits for more
@@ -37,7 +37,8 @@ class _Lane:
     due: float
     failures: int = 0
     busy: bool = False
-    poked: bool = field(default=False)  # while it was busy
+    poked: bool = False  # while it was busy
+    gone: bool = False  # while it was busy
 
 
 class Lanes:
@@ -49,8 +50,10 @@ class Lanes:
 
     def keep(self, names: Collection[str], now: float) -> None:
         """These and no others; a new one is due at once."""
-        for name in self._lanes.keys() - set(names):
-            del self._lanes[name]
+        for name in [*self._lanes]:
+            self._lanes[name].gone = name not in names
+            if not (name in names or self._lanes[name].busy):
+                del self._lanes[name]
         for name in names:
             self._lanes.setdefault(name, _Lane(now))
 
@@ -73,8 +76,9 @@ class Lanes:
 
     def done(self, name: str, now: float, outcome: Outcome, not_before: float = 0.0) -> None:
         """It is no longer busy. What may not be before a moment is not."""
-        lane = self._lanes.get(name)
-        if lane is None:
+        lane = self._lanes[name]
+        if lane.gone:
+            del self._lanes[name]
             return
         lane.busy = False
         lane.failures = lane.failures + 1 if outcome is Outcome.FAILED else 0

@@ -98,6 +98,12 @@ class Look:
             return self._settle(found, Said("Changing", "its last change was a moment ago"))
         return self._change(device, found)
 
+    def fail(self, why: str) -> None:
+        """It did not come to an end."""
+        memory = self._memory
+        memory.settled, failures = ("", ""), memory.state.failures + 1
+        memory.state = replace(memory.state, unsettled=Said("Failed", why), failures=failures)
+
     # Looking.
 
     def _found(self, device: Device) -> Found | None:
@@ -123,10 +129,10 @@ class Look:
 
     def _read(self, device: Device, channel: Channel) -> Observed:
         seen = device.target(channel).read()
+        self._memory.addresses = seen.addresses
         if twin := self._twin(self._aim.switch.name, seen.addresses):
             message = f"it is one device with switch {twin}: all its addresses are the same"
             raise Trouble("same-device", self._aim.switch.name, message)
-        self._memory.addresses = seen.addresses
         return seen
 
     def _is_as_left(self, seen: Observed) -> bool:

@@ -192,6 +192,36 @@ def _warning(about: About, reason: str, text: str) -> Event:
     return Event(about, reason, text.partition("\n")[0], "Warning")
 
 
+# Counting.
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """For the metrics; `verified_s` is, by switch, the Unix time of the last good look."""
+
+    changes: int
+    failures: int
+    pending: int
+    drifted: int
+    unreachable: int
+    in_sync: int
+    verified_s: Mapping[str, float]
+
+
+def counts(states: Mapping[str, SwitchState]) -> Counts:
+    """What there is to count of all switches."""
+    each = states.values()
+    return Counts(
+        sum(one.changes for one in each),
+        sum(one.failures for one in each),
+        sum(one.pending is not None for one in each),
+        sum(one.drift is not None for one in each),
+        sum(one.unreachable is not None for one in each),
+        sum(one.in_sync for one in each),
+        {name: one.verified_s for name, one in states.items() if one.verified_s is not None},
+    )
+
+
 # Reading.
 
 

@@ -181,13 +181,6 @@ class Switches(threading.Thread):
     # Looking.
 
     def _start(self, name: str) -> None:
-        worker = threading.Thread(
-            target=self._look, args=(name,), name=f"switch-{name}", daemon=True
-        )
-        self._workers.add(worker)
-        worker.start()
-
-    def _look(self, name: str) -> None:
         look = Look(
             self._aims[name],
             self._memories[name],
@@ -195,13 +188,19 @@ class Switches(threading.Thread):
             self._means,
             self._twin,
         )
+        worker = threading.Thread(
+            target=self._look, args=(name, look), name=f"switch-{name}", daemon=True
+        )
+        self._workers.add(worker)
+        worker.start()
+
+    def _look(self, name: str, look: Look) -> None:
         outcome = Outcome.FAILED
         try:
             outcome = look.go()
         except Exception as bad:  # a defect of ours: it is said, and the other switches go on
             self._log.error("switchDefect", switch=name, error=traceback.format_exc())
-            memory = self._memories[name]
-            memory.state = replace(memory.state, unsettled=Said("Failed", f"a defect: {bad!r}"))
+            look.fail(f"a defect: {bad!r}")
         finally:
             with self._changed:
                 self._lanes.done(name, time.monotonic(), outcome, look.not_before)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 from daemon.flavour import wait_for
 from fabric.chaos import Trap, Trapped
 from fabric.fabric import Fabric
+from fabric.keeper import TOR, compilation, keeping, rows, settings
 from fabric.runs import BEFORE, run_of, spec
 from fabric.switch import FabricSwitch, Rows
-from reconcile.keeper import TOR, compilation, keeping, rows, settings
 from short import documents
 
 from ferrule.apply.hand import Run
@@ -33,6 +34,7 @@ THIRD = "IPAddressPool third: {addresses: [203.0.113.0/26]}\n"
 SERVICE = "Service shop/new: {ip: 192.0.2.65}\n"
 MORE = BEFORE + POOL + SERVICE
 RENUMBERED = BEFORE.replace("holdTime: 9s", "holdTime: 9s, myASN: 64513")
+APART_S = 3.0
 SETS = {("public", "ipv4", 32), ("more", "ipv4", 32)}
 
 
@@ -75,6 +77,10 @@ def resets(fabric: Fabric) -> dict[str, int]:
 def takes(state: SwitchState) -> set[object]:
     each = state.accepted.sets if state.accepted else ()
     return {one.key for one in each if one.neighbors is None and not one.partial}
+
+
+def is_at(sets: Collection[object], state: SwitchState) -> bool:
+    return state.in_sync and takes(state) == sets
 
 
 def rows_of(fabric: Fabric, text: str) -> Rows:
@@ -169,7 +175,7 @@ def test_a_reset_waits_for_leave_and_what_adds_does_not(fabric: Fabric, tor: Fab
 def test_what_others_change_is_told_and_left(fabric: Fabric, tor: FabricSwitch) -> None:
     limit = rows(tor, "BGP_PEER_GROUP_AF|")[0].partition("|")[2]
     fields = tor.rows()["BGP_PEER_GROUP_AF"][limit]
-    with keeping(fabric) as kept:
+    with keeping(fabric, settings(change_s=APART_S)) as kept:
         kept.intend(MORE)
         known = status(kept.wait_settled())
         tor.db.write("BGP_PEER_GROUP_AF", limit, {**fields, "max_prefix_limit": "99"})
@@ -181,6 +187,8 @@ def test_what_others_change_is_told_and_left(fabric: Fabric, tor: FabricSwitch) 
         assert rows(tor, "PREFIX_SET|", "_third_")
         kept.intend(MORE)
         kept.wait(lambda one: one.changes == 2 and one.drift, "and taken back")
+    first, second = kept.began()
+    assert second - first >= APART_S
     assert tor.rows()["BGP_PEER_GROUP_AF"][limit]["max_prefix_limit"] == "99"
     with keeping(fabric) as kept:  # who leads next knows it by the status
         kept.intend(MORE, {TOR: known})
@@ -208,6 +216,32 @@ def test_a_switch_that_is_gone_holds_up_nobody(fabric: Fabric, tor: FabricSwitch
         kept.intend(MORE)
         kept.wait(lambda one: one.in_sync and one.changes == 2, "and back")
         assert kept.keeper.states.keys() == {TOR}
+
+
+def test_one_device_under_two_names_is_neither(fabric: Fabric) -> None:
+    (there,) = (one for one in documents(MORE) if one["kind"] == "Switch")
+    twin = fabric._managed(there)  # noqa: SLF001
+    twin = {**twin, "metadata": {"name": "tor-y"}}
+    twin["spec"]["nodeSelectors"] = [{"matchLabels": {"rack": "none"}}]
+    with keeping(fabric) as kept:
+        kept.intend(MORE, more=[twin])
+        wait_for(lambda: kept.reasons() == {TOR: "SameDevice", "tor-y": "SameDevice"}, 20, "both")
+        kept.intend(MORE)
+        kept.wait_settled()
+
+
+def test_a_tool_that_fails_is_tried_again(fabric: Fabric, tor: FabricSwitch) -> None:
+    was = tor.rows()
+    with keeping(fabric) as kept:
+        with tor.fault("config", "die", 2):
+            kept.intend(MORE + THIRD)
+            state = kept.wait(lambda one: one.failures, "put back")
+            assert state.unsettled
+            assert "everything is as it was" in state.unsettled.text
+            assert tor.rows() == was
+        kept.wait(lambda one: one.in_sync and one.changes == 1, "done at last")
+        kept.intend(MORE)
+        kept.wait(lambda one: one.in_sync and one.changes == 2, "and back")
 
 
 def test_without_the_lead_a_change_is_put_back_and_none_begun(
@@ -243,11 +277,11 @@ def test_without_the_lead_a_change_is_put_back_and_none_begun(
 def test_two_controllers_take_turns(fabric: Fabric, tor: FabricSwitch) -> None:
     third = MORE + THIRD
     with keeping(fabric) as one, keeping(fabric, identity="two") as two:
-        for text, sets in ((third, SETS | {("third", "ipv4", 32)}), (MORE, SETS)):
+        for text, sets in ((third, {*SETS, ("third", "ipv4", 32)}), (MORE, SETS)):
             for kept in (one, two):
                 kept.intend(text)
             for kept in (one, two):
-                kept.wait(lambda now, sets=sets: now.in_sync and takes(now) == sets, "both")
+                kept.wait(partial(is_at, sets), "both have the same")
         assert one.state.failures == two.state.failures == 0
         assert holds(tor.rows(), fabric.rows(TOR))
 

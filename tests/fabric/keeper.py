@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import io
+import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from daemon.flavour import wait_for
-from fabric.fabric import Fabric
-from fabric.switch import FabricSwitch
 from short import documents
 
+from fabric.fabric import Fabric
+from fabric.switch import FabricSwitch
 from ferrule.commands.inputs import Wanted
 from ferrule.commands.inputs import compiled as read_and_compile
 from ferrule.compiler.pipeline import Compilation
@@ -23,13 +25,15 @@ from ferrule.reconcile.switch_lanes import Pace
 from ferrule.reconcile.switch_status import Json, SwitchState
 from ferrule.reconcile.switches import Settings, Switches
 
+Data = dict[str, Any]
+
 FAST = Pace(interval_s=2.0, soon_s=0.5, change_s=0.0, least_backoff_s=0.5, most_backoff_s=2.0)
 WAIT_S = 40.0
 TOR = "tor-a"
 
 
 def settings(**policy: Any) -> Settings:
-    made = Policy(change_s=0.0, **policy)
+    made = Policy(**{"change_s": 0.0, **policy})
     return Settings(made, FAST, quiet_s=0.1, settle_s=20.0)
 
 
@@ -42,8 +46,10 @@ class Kept:
     states: list[SwitchState | None] = field(default_factory=list)
     log: io.StringIO = field(default_factory=io.StringIO)
 
-    def intend(self, text: str, said: Mapping[str, Json] | None = None) -> None:
-        self.keeper.intend(compilation(self.fabric, text), said)
+    def intend(
+        self, text: str, said: Mapping[str, Json] | None = None, more: Iterable[Data] = ()
+    ) -> None:
+        self.keeper.intend(compilation(self.fabric, text, more), said)
 
     @property
     def state(self) -> SwitchState:
@@ -63,13 +69,24 @@ class Kept:
             raise AssertionError(f"{what}: {self.states[-1:]}\n{self.log.getvalue()}") from bad
         return self.state
 
+    def reasons(self) -> Mapping[str, str]:
+        """Why switches are not reached."""
+        each = self.keeper.states.items()
+        return {name: one.unreachable.reason for name, one in each if one.unreachable}
+
+    def began(self) -> list[float]:
+        """When each change began, in Unix time."""
+        said = [json.loads(line) for line in self.log.getvalue().splitlines()]
+        times = [one["ts"] for one in said if "locking" in one.get("msg", "")]
+        return [datetime.fromisoformat(one).timestamp() for one in times]
+
     def wait_settled(self) -> SwitchState:
         return self.wait(lambda one: one.in_sync, "in sync")
 
 
-def compilation(fabric: Fabric, text: str) -> Compilation:
-    """A short text as it is compiled for this fabric."""
-    path = str(fabric.reachable(documents(text)))
+def compilation(fabric: Fabric, text: str, more: Iterable[Data] = ()) -> Compilation:
+    """A short text, and more documents, as they are compiled for this fabric."""
+    path = str(fabric.reachable([*documents(text), *more]))
     return read_and_compile(Wanted((path,))).compilation
 
 

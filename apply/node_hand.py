@@ -26,6 +26,9 @@ from ferrule.compiler.observed import Observed
 
 LOAD_S = 300.0
 FILE = "/dev/stdin"
+# vtysh of FRR 10 starts a process for each daemon, and these would read one pipe: 10.3 then gave
+# bgpd nothing of a script, or its end, and said 0. 8.4 has one process, and no such option.
+FORKING, ALONE, UNKNOWN_OPTION = 9, (("--no-fork",), ()), "unrecognized option"
 
 # Of every `echo-mode`, 8.4 and 10.3 alike (bgpd/bgp_bfd.c), however right it is.
 HARMLESS = re.compile(r"% Echo mode works correctly for IPv4, but only works when the peer is also")
@@ -87,8 +90,17 @@ class NodeHand(DeviceHand[frr.Running]):
     def _load(self, script: str) -> Answer:
         assert self._channel is not None
         assert self._claim is not None
-        argv = self._claim.working((*self._facts.vtysh, "-f", FILE))
-        return self._channel.run(argv, stdin=script, timeout_s=LOAD_S)
+        for option in ALONE if self._forks() else ((),):
+            argv = self._claim.working((*self._facts.vtysh, *option, "-f", FILE))
+            answer = self._channel.run(argv, stdin=script, timeout_s=LOAD_S)
+            if not option or UNKNOWN_OPTION not in answer.err + answer.out:
+                break
+        return answer
+
+    def _forks(self) -> bool:
+        assert self._now is not None
+        major = self._now.config.version.partition(".")[0]
+        return not major.isdigit() or int(major) >= FORKING
 
     def _by_hand(self, diff: Diff) -> Sequence[str]:
         script = self._journal.masked(frr.script(diff.commands))

@@ -15,6 +15,8 @@ import click
 EX_USAGE = 64  # sysexits.h; 2 is taken by --detailed-exitcode
 
 F = TypeVar("F", bound=Callable[..., object])
+PORT = click.IntRange(0, 65535)
+LEVEL = click.Choice(["all", "debug", "info", "warn", "error", "none"])
 
 
 class Cli(click.Group):
@@ -82,6 +84,12 @@ def device_options(command: F) -> F:
             default=64,
             show_default=True,
             help="How many devices are asked at the same time.",
+        ),
+        option(
+            "--patience",
+            type=click.IntRange(1),
+            metavar="SECONDS",
+            help="How long a device may take for a command; else 60, and longer for a load.",
         ),
     )
     for one in reversed(decorate):
@@ -238,6 +246,7 @@ def plan(
     detailed_exitcode: bool,
     local: tuple[str, ...],
     parallel: int,
+    patience: int | None,
     **inputs: Any,
 ) -> None:
     """Show what would change on every device, in which order, and what it costs."""
@@ -254,7 +263,7 @@ def plan(
         if against:
             made = planning.against(compiled, against)
         else:
-            made = planning.live(compiled, local=local, parallel=parallel)
+            made = planning.live(compiled, local=local, parallel=parallel, patience=patience)
         if plan_out:
             planning.save(made, plan_out, _wanted(inputs))
     except OSError as bad:
@@ -331,7 +340,14 @@ def apply(*, planned: str | None, **rest: Any) -> None:
 @input_options
 @device_options
 @output_option()
-def status(*, output: str, local: tuple[str, ...], parallel: int, **inputs: Any) -> None:
+def status(
+    *,
+    output: str,
+    local: tuple[str, ...],
+    parallel: int,
+    patience: int | None,
+    **inputs: Any,
+) -> None:
     """Show sessions, prefixes and drift over both ends, as they are now."""
     from ferrule.commands import status as looking
     from ferrule.commands import talk
@@ -340,7 +356,7 @@ def status(*, output: str, local: tuple[str, ...], parallel: int, **inputs: Any)
     compiled = _compiled(**inputs)
     if not compiled.compilation.ok:
         _conclude(compiled.compilation, views)
-    found = looking.now(compiled, local=local, parallel=parallel)
+    found = looking.now(compiled, local=local, parallel=parallel, patience=patience)
     if output == "json":
         _print_json(statusview.as_json(found))
     else:
@@ -359,7 +375,14 @@ def status(*, output: str, local: tuple[str, ...], parallel: int, **inputs: Any)
 @option("--live", is_flag=True, help="Ask the devices too; as with --context and --kubeconfig.")
 @output_option()
 def explain(
-    *, what: str, live: bool, output: str, local: tuple[str, ...], parallel: int, **inputs: Any
+    *,
+    what: str,
+    live: bool,
+    output: str,
+    local: tuple[str, ...],
+    parallel: int,
+    patience: int | None,
+    **inputs: Any,
 ) -> None:
     """Explain an error code; or how far a Service or an address gets.
 
@@ -380,7 +403,7 @@ def explain(
     from ferrule.commands.explain import explained
 
     compiled = _compiled(**inputs)
-    chain = explained(compiled, what, live=live, local=local, parallel=parallel)
+    chain = explained(compiled, what, live=live, local=local, parallel=parallel, patience=patience)
     if output == "json":
         _print_json(chain.to_json())
     else:
@@ -402,6 +425,56 @@ def schema(kind: str | None, *, crd: bool) -> None:
     if kind is not None and kind not in known:
         raise click.UsageError(f"no kind {kind!r}; known: {', '.join(sorted(known))}")
     _print_json(known[kind] if kind else schemas.everything())
+
+
+def cluster_process_options(command: F) -> F:
+    """What the two processes of a cluster have in common."""
+    decorate: Sequence[Callable[[F], F]] = (
+        click.argument("paths", nargs=-1, metavar="[PATH...]"),
+        option("--context", metavar="NAME", help="The cluster of this kubeconfig context."),
+        option("--kubeconfig", metavar="FILE", help="The cluster of this kubeconfig."),
+        option("--namespace", metavar="NAME", help="Where the custom resources are; its own."),
+        option("--lb-class", default="", help="Serve Services of this loadBalancerClass only."),
+        option("--ignore-exclude-lb", is_flag=True, help="Announce from excluded nodes too."),
+        option("--health-port", type=PORT, default=17472, show_default=True, help="0: none."),
+        option("--metrics-port", type=PORT, default=9120, show_default=True, help="0: none."),
+        option("--log-level", type=LEVEL, default="info", show_default=True),
+    )
+    for one in reversed(decorate):
+        command = one(command)
+    return command
+
+
+@main.command()
+@cluster_process_options
+@option("--identity", metavar="NAME", help="Who leads; default: the host's name and a number.")
+@option("--allow", multiple=True, type=click.Choice(ALLOWED), help="Allow this impact.")
+@option("--drift", type=click.Choice(["report", "correct"]), default="report", show_default=True)
+@option("--interval", type=click.IntRange(5), default=60, help="Seconds between two looks.")
+def reconcile(**options: Any) -> None:
+    """Give addresses to the Services of a cluster, and keep its switches; the controller.
+
+    The spec is the custom resources of its namespace, and the files of PATH... beside them.
+    """
+    from ferrule.commands import reconcile as controlling
+
+    click.get_current_context().exit(controlling.main(**options))
+
+
+@main.command()
+@cluster_process_options
+@option("--node-name", metavar="NAME", required=True, help="The Node that this is.")
+@option("--vtysh", default="vtysh", show_default=True, help="vtysh, with its arguments.")
+@option("--frr-dir", type=click.Path(), default="/var/run/frr", show_default=True)
+@option("--save", is_flag=True, help="Keep FRR's own file in step: for the FRR of the host.")
+@option("--withdraw-on-exit", is_flag=True, help="Announce nothing once the agent has ended.")
+@option("--withdraw-on-cordon", is_flag=True, help="Announce nothing from a cordoned node.")
+@option("--accept-wait", type=click.IntRange(0), default=30, help="Seconds to wait for switches.")
+def agent(**options: Any) -> None:
+    """Keep the FRR of this node as its cluster wants it."""
+    from ferrule.commands import agent as announcing
+
+    click.get_current_context().exit(announcing.main(**options))
 
 
 if __name__ == "__main__":

@@ -52,10 +52,15 @@ class Planned:
 
 
 def planned(
-    compiled: Compiled, *, local: Collection[str], parallel: int, adopt: Collection[str] = ()
+    compiled: Compiled,
+    *,
+    local: Collection[str],
+    parallel: int,
+    adopt: Collection[str] = (),
+    patience: int | None = None,
 ) -> Planned:
     """Look at every device, and plan."""
-    seen = look(compiled, local=local, parallel=parallel)
+    seen = look(compiled, local=local, parallel=parallel, patience=patience)
     plan = make_plan(
         compiled.compilation,
         seen.found,
@@ -108,6 +113,7 @@ class Doing:
     tell: Tell
     stream: TextIO | None = None
     parallel: int = PARALLEL
+    patience: int | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
     journal: Callable[[str, TextIO | None, Collection[str]], Journal] = Journal
     stop: threading.Event = field(default_factory=threading.Event)
@@ -231,7 +237,12 @@ def _resumed(
     """The hands of all devices that have a record of a run, nodes first; and what comes of it."""
     result, run = Result(), new_run()
     network = compiled.compilation.network
-    ways = reach(compiled.compilation, local=local, intended=intentions(network))
+    ways = reach(
+        compiled.compilation,
+        local=local,
+        intended=intentions(network),
+        patience_s=doing.patience or 0,
+    )
     journal = doing.journal(run.name, doing.stream, doing.secrets)
     hands = [_resuming(one, journal, _managed(network)) for one in ways.devices]
     met: list[AnyHand] = []

@@ -34,6 +34,7 @@ def main(
     output: str,
     local: tuple[str, ...],
     parallel: int,
+    patience: int | None,
     yes: bool,
     allow: tuple[str, ...],
     adopt: tuple[str, ...],
@@ -56,12 +57,13 @@ def main(
         Settings(batch, settle, confirm or 0),
         talk.aloud,
         parallel=parallel,
+        patience=patience,
         secrets=apply.passwords(made.compilation.network),
     )
     if revert or confirm_now:
         with _recorded(doing, record, end) as doing:
             _earlier(made, doing, end, revert=revert, confirm_now=confirm_now, local=local)
-    this = apply.planned(made, local=local, parallel=parallel, adopt=adopt)
+    this = apply.planned(made, local=local, parallel=parallel, adopt=adopt, patience=patience)
     _show(this, output)
     if said is not None and (moved := listed(planjson.stale(this.plan, said))) != "none":
         end(f"nothing was done: {moved} moved since the plan was made: plan again", 1)
@@ -174,6 +176,7 @@ def _report(this: apply.Planned, doing: apply.Doing, end: _Ending) -> NoReturn:
     if not result.done:
         state = "stuck in between, see above" if result.stuck else "everything is as it was"
         state += ", but for the statuses that were written" if end.written else ""
+        state += ", but for sessions that are not up again, see above" if result.table else ""
         code = INTERRUPTED if result.interrupted else 1
         end(f"run {run.name} failed: {result.why} · {state}", code, run.name, result)
     if doing.settings.confirm_s:

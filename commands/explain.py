@@ -11,10 +11,17 @@ from ferrule.compiler.way import way
 
 
 def explained(
-    compiled: Compiled, what: str, *, live: bool, local: Collection[str], parallel: int
+    compiled: Compiled,
+    what: str,
+    *,
+    live: bool,
+    local: Collection[str],
+    parallel: int,
+    patience: int | None = None,
 ) -> Chain:
     """The chain; with `live` devices are asked, unless it is broken before it reaches any."""
     intended = chain(compiled.compilation, what)
     if not live or not intended.whole:
         return intended
-    return way(compiled.compilation, now(compiled, local=local, parallel=parallel), what)
+    status = now(compiled, local=local, parallel=parallel, patience=patience)
+    return way(compiled.compilation, status, what)

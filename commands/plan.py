@@ -56,9 +56,11 @@ def against(compiled: Compiled, directory: str) -> Plan:
     )
 
 
-def live(compiled: Compiled, *, local: Collection[str], parallel: int) -> Plan:
+def live(
+    compiled: Compiled, *, local: Collection[str], parallel: int, patience: int | None = None
+) -> Plan:
     """The plan against what all devices run."""
-    seen = look(compiled, local=local, parallel=parallel)
+    seen = look(compiled, local=local, parallel=parallel, patience=patience)
     return make_plan(
         compiled.compilation,
         seen.found,
@@ -68,10 +70,12 @@ def live(compiled: Compiled, *, local: Collection[str], parallel: int) -> Plan:
     )
 
 
-def look(compiled: Compiled, *, local: Collection[str], parallel: int) -> Survey:
+def look(
+    compiled: Compiled, *, local: Collection[str], parallel: int, patience: int | None = None
+) -> Survey:
     """Every device of the network, as far as it can be reached."""
     intended = intentions(compiled.compilation.network)
-    ways = reach(compiled.compilation, local=local, intended=intended)
+    ways = reach(compiled.compilation, local=local, intended=intended, patience_s=patience or 0)
     with _progress(len(ways.devices)) as progress:
         outcomes = survey(ways.devices, parallel=parallel, progress=progress)
     places = {one.key: one.origin.place() for one in ways.devices}

@@ -10,9 +10,11 @@ from ferrule.compiler.planning import make_plan
 from ferrule.compiler.status import Status, make_status
 
 
-def now(compiled: Compiled, *, local: Collection[str], parallel: int) -> Status:
+def now(
+    compiled: Compiled, *, local: Collection[str], parallel: int, patience: int | None = None
+) -> Status:
     """The network as it is; a device that cannot be read is a part of the answer."""
-    seen = look(compiled, local=local, parallel=parallel)
+    seen = look(compiled, local=local, parallel=parallel, patience=patience)
     compilation = compiled.compilation
     plan = make_plan(
         compilation,

@@ -121,17 +121,17 @@ class Controller:
                 self._changed.add(key)
             return
         self.counts.failures += 1
-        self._log.warn("statusNotWritten", service=key, error=trouble.message)
+        self._log.warning("statusNotWritten", service=key, error=trouble.message)
 
     # Deciding.
 
-    def decide(self) -> None:
-        """Bring what is wanted up to what is known, and have it written."""
+    def decide(self) -> set[str]:
+        """Bring what is wanted up to what is known, and have it written; which Services that is."""
         self._look()
         if self._intent.changed:
             self._read()
         if self.reading is None:
-            return
+            return set()
         if self.allocator is None:
             self._begin(self.reading)
         touched, self._changed = self._changed, set()
@@ -143,6 +143,7 @@ class Controller:
         self._mark(touched)
         for key in sorted(touched | self._released()):
             self._settle(key)
+        return touched
 
     def _look(self) -> None:
         if time.monotonic() - self._looked >= LOOK_S:

@@ -6,7 +6,7 @@ leave the rest at the API server.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 from ferrule.compiler.source import Document
 from ferrule.compiler.spec.kinds import GROUPS, STATUS_ONLY
@@ -69,6 +69,6 @@ def secrets(namespace: str) -> Feed[Document]:
     return Feed(SECRETS, Document, namespace, fields=PASSWORDS)
 
 
-def config_maps(namespace: str, label: str) -> Feed[Any]:
+def config_maps(namespace: str, label: str, keep: Callable[[kept.Raw], Document]) -> Feed[Document]:
     """ConfigMaps that carry a label."""
-    return Feed(CONFIG_MAPS, Document, namespace, labels=label)
+    return Feed(CONFIG_MAPS, keep, namespace, labels=label)

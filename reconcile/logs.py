@@ -31,7 +31,7 @@ class Log:
         """What was done."""
         self._say("info", event, values)
 
-    def warn(self, event: str, **values: object) -> None:
+    def warning(self, event: str, **values: object) -> None:
         """What somebody should look at."""
         self._say("warn", event, values)
 

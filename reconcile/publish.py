@@ -30,15 +30,23 @@ LONGEST = 4096
 class Post:
     """What `manager` says in the status of one object; other managers say other things there.
 
-    `labels` are for objects that hold nothing but a status: such a one is made if it is not there.
+    `labels` are for objects that hold nothing but a status: such a one is made if it is not there,
+    and deleted where there is no status any more. A ConfigMap has `data` instead, and is made by
+    the same write.
     """
 
     resource: Resource
     namespace: str
     name: str
-    status: Mapping[str, object]
+    status: Mapping[str, object] | None
     manager: str = MANAGER
     labels: Mapping[str, str] | None = None
+    data: Mapping[str, str] | None = None
+
+    @property
+    def said(self) -> Mapping[str, object] | None:
+        """All of what is written, but for what the object is."""
+        return {"data": self.data} if self.data is not None else self.status
 
     @property
     def path(self) -> str:
@@ -66,7 +74,7 @@ class Publisher(threading.Thread):
         super().__init__(name="publisher", daemon=True)
         self._api, self._leading = api, leading
         self._posts: OrderedDict[Key, Post] = OrderedDict()
-        self._said: dict[Key, Mapping[str, object]] = {}
+        self._said: dict[Key, Mapping[str, object] | None] = {}
         self._changed = threading.Condition()
         self._stopped = False
         self.failures = 0
@@ -77,7 +85,7 @@ class Publisher(threading.Thread):
         """Write this, unless it is what was written last."""
         with self._changed:
             key = post.path, post.manager
-            if self._said.get(key) == post.status:
+            if key in self._said and self._said[key] == post.said:
                 self._posts.pop(key, None)
             else:
                 self._posts[key] = post
@@ -107,7 +115,7 @@ class Publisher(threading.Thread):
                     self.failures, self.last_failure = self.failures + 1, failure
                     self._posts.setdefault(key, post)
                 else:
-                    self._said[key] = post.status
+                    self._said[key] = post.said
                 self._changed.wait_for(lambda: self._stopped, RETRY_S if failure else PACE_S)
 
     def _take(self) -> Post | None:
@@ -117,6 +125,9 @@ class Publisher(threading.Thread):
 
     def _write(self, post: Post) -> str:
         """What is wrong; nothing is fine. An object, or a kind, that is gone needs no status."""
+        if post.said is None:
+            answer = self._api.send("DELETE", post.path)
+            return "" if answer.ok or answer.status == HTTPStatus.NOT_FOUND else answer.said
         answer = self._apply(post)
         if answer.status == HTTPStatus.NOT_FOUND and post.labels is not None:
             collection = post.resource.path(post.namespace or None)
@@ -128,11 +139,12 @@ class Publisher(threading.Thread):
 
     def _apply(self, post: Post) -> Answer:
         """Server-side apply, so that others' conditions of the same object stay."""
+        part = {"status": post.status} if post.data is None else {"data": post.data}
         return self._api.send(
             "PATCH",
-            f"{post.path}/status",
+            post.path if post.data is not None else f"{post.path}/status",
             query={"fieldManager": post.manager, "force": "true"},
-            body={**post.body, "status": post.status},
+            body={**post.body, **part},
             form="apply",
         )
 

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ferrule.apply.target import Trouble
@@ -26,6 +26,9 @@ from ferrule.reconcile.intent import Intent, Reading
 from ferrule.reconcile.logs import Log
 from ferrule.reconcile.publish import Publisher
 from ferrule.reconcile.statuses import Statuses
+from ferrule.reconcile.switch_status import LABEL, config_map
+from ferrule.reconcile.switchboard import Switchboard
+from ferrule.reconcile.switches import Settings as SwitchSettings
 
 TICK_S = 0.2  # at most so long until what a writer reports is looked at
 COUNT_S = 1.0  # between two counters of the pools
@@ -58,6 +61,7 @@ class Settings:
     ignore_exclude_label: bool = False
     identity: str = ""
     source: str = "ferrule-controller"
+    switches: SwitchSettings = field(default_factory=SwitchSettings)
 
 
 class Reign:
@@ -89,13 +93,22 @@ class Reign:
             self._publish,
             term=f"{settings.identity}/{lead.term}" if lead.contested else "",
         )
+        self.switchboard = Switchboard(
+            settings.identity,
+            settings.namespace,
+            lead.valid,
+            self.publisher.put,
+            self.events.tell,
+            log,
+            settings.switches,
+        )
         self._spec = feeds.spec(settings.namespace)
         self._services = feeds.services(settings.lb_class)
         self._around = (feeds.nodes(), feeds.namespaces())
-        self.watches = Watches(
-            api, (*self._spec, self._services, *self._around, feeds.slices()), spread_s=0
-        )
-        self._complete = False
+        self._maps = feeds.config_maps(settings.namespace, LABEL, config_map)
+        watched = (*self._spec, self._services, *self._around, feeds.slices(), self._maps)
+        self.watches = Watches(api, watched)
+        self.complete = False
         self._counted = 0.0
 
     def __enter__(self) -> Reign:
@@ -104,6 +117,7 @@ class Reign:
 
     def __exit__(self, *why: object) -> None:
         self.watches.__exit__(*why)
+        self.switchboard.stop()
         self.statuses.stop()
         self.events.stop()
         self.publisher.stop()
@@ -115,14 +129,21 @@ class Reign:
         with suppress(queue.Empty):
             while True:
                 self.controller.learn_report(*self._reports.get_nowait())
-        if self._complete and self.lead.valid():
-            self.controller.decide()
+        if self.complete and self.lead.valid():
+            changed = self.controller.decide()
             self._count()
+            reading, allocator = self.controller.reading, self.controller.allocator
+            if reading is not None and allocator is not None:
+                self.switchboard.intend(reading, allocator.services, changed)
 
     def _learn(self, batch: Batch) -> None:
         for feed in self._spec:
             for key, document in batch.of(feed).items():
                 self.intent.object(str(feed), key, document)
+                if feed.resource.kind == "Switch":
+                    self.switchboard.learn_object(key, document)
+        for key, document in batch.of(self._maps).items():
+            self.switchboard.learn_map(key, document)
         for feed in self._around:
             for key, document in batch.of(feed).items():
                 self.intent.around(str(feed), key, document)
@@ -130,8 +151,8 @@ class Reign:
         self.controller.learn_services(services)
         for of_kind, refused in batch.refused.items():
             for key, why in refused.items():
-                self._log.warn("objectRefused", kind=str(of_kind), object=key, error=why)
-        self._complete |= batch.complete
+                self._log.warning("objectRefused", kind=str(of_kind), object=key, error=why)
+        self.complete |= batch.complete
 
     def _publish(self, reading: Reading | None) -> None:
         """What there is to say of a spec that was read."""
@@ -159,8 +180,6 @@ class Reign:
 
 def reign(api: Api, settings: Settings, log: Log, lead: Lead, stopping: threading.Event) -> None:
     """Lead until the lead ends, or `stopping`."""
-    log.info("leading", term=lead.term, contested=lead.contested)
     with Reign(api, settings, log, lead) as one:
         while lead.valid() and not stopping.is_set():
             one.step()
-    log.info("following", term=lead.term)

@@ -1,0 +1,120 @@
+"""`ferrule agent`: one node's FRR as the cluster wants it, until the process is told to end."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from prometheus_client.core import Metric
+
+from ferrule.apply.hand import Run
+from ferrule.apply.speaker import Place, Speaker
+from ferrule.apply.target import Trouble
+from ferrule.apply.vty_turn import Turns
+from ferrule.commands import talk
+from ferrule.commands.process import alive, own_namespace, serve, until_told
+from ferrule.observe.cluster_account import enter
+from ferrule.observe.cluster_api import Api
+from ferrule.observe.cluster_config import ClusterError
+from ferrule.reconcile import metrics
+from ferrule.reconcile.agent import Agent, Settings, run
+from ferrule.reconcile.logs import Log
+from ferrule.reconcile.publish import now
+
+NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+def main(
+    *,
+    paths: Sequence[str],
+    context: str | None,
+    kubeconfig: str | None,
+    namespace: str | None,
+    lb_class: str,
+    ignore_exclude_lb: bool,
+    health_port: int,
+    metrics_port: int,
+    log_level: str,
+    node_name: str,
+    vtysh: str,
+    frr_dir: str,
+    save: bool,
+    withdraw_on_exit: bool,
+    withdraw_on_cordon: bool,
+    accept_wait: int,
+) -> int:
+    """Run one agent; the exit code."""
+    log, place = Log(log_level), Place(Path(frr_dir), tuple(shlex.split(vtysh)), save)
+    settings = Settings(
+        node_name,
+        namespace or own_namespace(),
+        paths,
+        lb_class,
+        ignore_exclude_label=ignore_exclude_lb,
+        accept_wait_s=accept_wait,
+        withdraw_on_cordon=withdraw_on_cordon,
+    )
+    try:
+        api = Api(enter(kubeconfig, context))
+    except ClusterError as bad:
+        talk.diagnostics([bad.diagnostic])
+        return 1
+    agent = Agent(
+        api, settings, log, lambda cluster, lost: speaking(node_name, cluster, place, lost)
+    )
+    with ExitStack() as open_:
+        ports = (health_port, metrics_port)
+        serve(open_, ports, lambda: collect(agent), lambda: unready(agent), alive)
+        run(agent, until_told())
+    if withdraw_on_exit:
+        withdraw(agent, log)
+    return 0
+
+
+def speaking(node: str, cluster: str, place: Place, lost: Callable[[], object]) -> Speaker:
+    """The speaker of a node."""
+    by = f"ferrule agent on {node} (pid {os.getpid()})"
+    return Speaker(Turns(node, cluster, Run("agent", by, now())), place, on_loss=lost)
+
+
+def withdraw(agent: Agent, log: Log) -> None:
+    """Announce nothing any more."""
+    speaker = agent.announcing.speaker
+    if speaker is not None:
+        try:
+            speaker.withdraw()
+            log.info("withdrawn")
+        except Trouble as bad:
+            log.warning("notWithdrawn", code=bad.code, error=bad.message)
+        speaker.close()
+
+
+def unready(agent: Agent) -> str:
+    """Why the agent is not ready yet."""
+    if not agent.complete:
+        return "not all objects of the cluster are listed yet"
+    if not agent.announcing.begun:
+        return agent.announcing.problem or "FRR has not been compared yet"
+    return ""
+
+
+def collect(agent: Agent) -> Iterator[Metric]:
+    """All metrics of an agent."""
+    local, announcing = agent.local, agent.announcing
+    stale = bool(local.mistakes)
+    yield from metrics.of_configuration(loaded=local.reading is not None, stale=stale)
+    yield from metrics.of_watches(agent.watches.inbox.conditions())
+    with suppress(Trouble):
+        speaker = announcing.speaker
+        yield from metrics.of_sessions(speaker.sessions() if speaker else ())
+    node = local.node
+    if node is not None:
+        told = ((each, str(one.prefix)) for one in agent.told for each in one.services)
+        yield from metrics.of_announced(node.name, told, ())
+    yield metrics.one("ferrule_frr_in_sync", "FRR is as it should be", not announcing.problem)
+    yield metrics.counter("ferrule_frr_changes_total", "Lines changed", announcing.changes)
+    yield metrics.counter("ferrule_frr_mended_total", "Lines mended", announcing.mended)
+    yield metrics.one("ferrule_sets_overdue", "Announced unaccepted", len(agent.gate.overdue))

@@ -1,0 +1,92 @@
+"""What a node announces already: what its switches accept, and nothing that they still refuse.
+
+A prefix is held back while a switch that would hear it does not accept its set, as its status says;
+but not for ever: after a bounded wait it is announced all the same, and that is said. Foreign ends
+say nothing about what they accept, so whatever one of them hears is announced at once. What FRR
+announces when the agent begins stays announced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from ferrule.compiler.network import Family, Node, RouteClass
+
+SetKey = tuple[str, Family, int]
+Accepted = Mapping[str, Collection[SetKey]]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One set that waits for a switch."""
+
+    key: SetKey
+    switch: str
+
+
+class Gate:
+    """The sets that may pass. Times are seconds of any one clock."""
+
+    def __init__(self, wait_s: float) -> None:
+        self._wait_s = wait_s
+        self._accepted: Accepted = {}
+        self._since: dict[Held, float] = {}
+        self._passed: set[SetKey] = set()
+        self.overdue: frozenset[Held] = frozenset()
+
+    def accepted(self, by_switch: Accepted) -> None:
+        """What the switches say that they accept, by name; one that says nothing is not there."""
+        self._accepted = by_switch
+
+    def announced(self, classes: Iterable[RouteClass]) -> None:
+        """What is announced already, and stays so."""
+        self._passed.update(key_of(one) for one in classes)
+
+    def closed(self, node: Node, now: float) -> frozenset[SetKey]:
+        """The sets of a node that have to wait; each is waited for since it was first asked."""
+        waiting = set(self._waiting(node))
+        self._since = {one: self._since.get(one, now) for one in waiting}
+        overdue = {one for one, since in self._since.items() if now - since >= self._wait_s}
+        self.overdue = frozenset(overdue)
+        closed = frozenset(one.key for one in waiting - overdue)
+        self._passed.update(key for one in node.classes if (key := key_of(one)) not in closed)
+        return closed
+
+    def _waiting(self, node: Node) -> Iterable[Held]:
+        switches = {one.switch_end.switch for one in node.sessions if one.switch_end}
+        foreign = frozenset(
+            (one.peer, family)
+            for one in node.sessions
+            if one.switch_end is None
+            for family in one.node_end.families
+        )
+        for one in node.classes:
+            key = key_of(one)
+            if key in self._passed or one.is_heard(foreign):
+                continue
+            for switch in switches:
+                if one.is_heard(node.ears(switch)) and key not in self._accepted.get(switch, ()):
+                    yield Held(key, switch)
+
+    def next_s(self, now: float) -> float | None:
+        """How long until somebody has waited for long enough; None: nobody waits."""
+        left = [
+            self._wait_s - (now - since)
+            for one, since in self._since.items()
+            if one not in self.overdue
+        ]
+        return max(0.0, min(left)) if left else None
+
+
+def key_of(one: RouteClass) -> SetKey:
+    """The set that the prefixes of a class are of."""
+    return one.pool, one.family, one.length
+
+
+def without(node: Node, closed: Collection[SetKey]) -> Node:
+    """A node that holds some sets back."""
+    if not closed:
+        return node
+    told = tuple(one for one in node.advertisements if key_of(one.route_class) not in closed)
+    return replace(node, advertisements=told)

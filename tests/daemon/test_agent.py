@@ -1,0 +1,130 @@
+"""An agent beside real FRR, on a real API server: what the cluster wants is what FRR announces."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from daemon.cluster_world import SOON_S, Crown, World
+from daemon.flavour import Flavour, wait_for
+from daemon.kube import Plane
+from daemon.lab import Device, Lab
+from ferrule.apply.hand import Run
+from ferrule.apply.speaker import Place, Speaker
+from ferrule.apply.vty_turn import Turns
+from ferrule.observe.cluster_api import connect
+from ferrule.reconcile.agent import Agent, Settings, run
+from ferrule.reconcile.logs import Log
+
+pytestmark = pytest.mark.daemon
+
+TOR = """
+router bgp 65000
+ bgp router-id 198.51.100.1
+ no bgp ebgp-requires-policy
+ neighbor 198.51.100.11 remote-as 64512
+ address-family ipv4 unicast
+  neighbor 198.51.100.11 soft-reconfiguration inbound
+ exit-address-family
+exit
+"""
+
+
+@dataclass
+class Site:
+    """A world with one node that has real FRR, and a router beyond it."""
+
+    world: World
+    node: Device
+    tor: Device
+    name: str
+    locks: Path
+
+    def agent(self, **settings: object) -> Callable[[], None]:
+        """Start an agent; what ends it."""
+        router = self.node.frr
+        vtysh = router.flavour.command_in(router.name, "vtysh", "-N", router.name)
+        place = Place(router.flavour.directories(router.name)[1], tuple(vtysh))
+
+        def speak(cluster: str, lost: Callable[[], object]) -> Speaker:
+            turns = Turns(self.name, cluster, Run("agent", "test", "now"), self.locks)
+            return Speaker(turns, place, on_loss=lost)
+
+        given = Settings(
+            self.name,
+            self.world.name,
+            lb_class=self.world.lb_class,
+            spread_s=0,
+            **settings,  # type: ignore[arg-type]
+        )
+        api = connect(str(self.world.plane.kubeconfig))
+        agent = Agent(api, given, Log("debug", self.world.log), speak)
+        stopping = threading.Event()
+        thread = threading.Thread(target=run, args=(agent, stopping))
+        thread.start()
+
+        def end() -> None:
+            stopping.set()
+            thread.join(20)
+            assert not thread.is_alive()
+
+        return end
+
+    def heard(self) -> set[str]:
+        """The prefixes that the router has of the node."""
+        return set(self.tor.frr.show_json("show bgp ipv4 unicast")["routes"])
+
+    def hears(self, *prefixes: str) -> None:
+        wait_for(lambda: self.heard() == {*prefixes}, SOON_S, f"the router hears {prefixes}")
+
+
+@pytest.fixture
+def site(
+    plane: Plane, flavours: dict[str, Flavour], flavour: str, tmp_path: Path
+) -> Iterator[Site]:
+    world = World(plane)
+    with Lab(flavours) as lab:
+        node = lab.device("node-1", flavour, {"rack": ["198.51.100.11/24"]})
+        tor = lab.device("tor", flavour, {"rack": ["198.51.100.1/24"]}, TOR)
+        name = world.node("node-1", "198.51.100.11")
+        world.pool("public", "192.0.2.0/24")
+        chosen = [{"matchLabels": {"world": world.name}}]
+        world.apply(
+            "BGPPeer",
+            "tor",
+            myASN=64512,
+            peerASN=65000,
+            peerAddress="198.51.100.1",
+            connectTime="1s",
+            nodeSelectors=chosen,
+        )
+        world.apply("BGPAdvertisement", "public")
+        end = world.reigning(Crown())
+        try:
+            yield Site(world, node, tor, name, tmp_path / "locks")
+        finally:
+            end()
+            print(world.log.getvalue()[-4000:])  # noqa: T201
+            world.end()
+
+
+def test_a_service_comes_and_goes(site: Site) -> None:
+    end = site.agent()
+    site.world.service("web")
+    site.world.endpoints("web", site.name)
+    site.hears("192.0.2.0/32")
+    site.world.service("more")
+    site.world.endpoints("more", site.name)
+    site.hears("192.0.2.0/32", "192.0.2.1/32")
+    site.world.endpoints("web", site.name, ready=False)
+    site.hears("192.0.2.1/32")
+    end()
+    site.hears("192.0.2.1/32")
+    site.world.delete("services", "more")
+    end = site.agent()
+    site.hears()
+    end()

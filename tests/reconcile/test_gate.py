@@ -1,0 +1,79 @@
+"""What a node holds back until its switches accept it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from short import compiled
+
+from ferrule.compiler.network import Node
+from ferrule.reconcile.gate import Gate, Held, SetKey, without
+
+BOTH = """
+Switch tor-a: {addresses: [10.1.0.1/24]}
+Switch tor-b: {addresses: [10.1.0.2/24]}
+BGPPeer a: {peerAddress: 10.1.0.1}
+BGPPeer b: {peerAddress: 10.1.0.2}
+IPAddressPool public: {}
+BGPAdvertisement all: {}
+Node n1: {ips: [10.1.0.11]}
+Service shop/web: {}
+"""
+FOREIGN = BOTH.replace("Switch tor-b: {addresses: [10.1.0.2/24]}\n", "")
+KEY: SetKey = ("public", "ipv4", 32)
+WAIT_S = 30.0
+
+
+def node(text: str = BOTH) -> Node:
+    compilation = compiled(text)
+    assert compilation.ok, compilation.diagnostics
+    return compilation.network.nodes[0]
+
+
+def test_a_set_waits_for_every_switch_that_would_hear_it() -> None:
+    gate, one = Gate(WAIT_S), node()
+    assert gate.closed(one, 0) == {KEY}
+    gate.accepted({"tor-a": {KEY}})
+    assert gate.closed(one, 1) == {KEY}
+    gate.accepted({"tor-a": {KEY}, "tor-b": {KEY}})
+    assert gate.closed(one, 2) == frozenset()
+
+
+def test_it_does_not_wait_for_ever() -> None:
+    gate, one = Gate(WAIT_S), node()
+    gate.accepted({"tor-a": {KEY}})
+    assert gate.closed(one, 5) == {KEY}
+    assert gate.next_s(10) == 25
+    assert gate.closed(one, 34.9) == {KEY}
+    assert gate.closed(one, 35) == frozenset()
+    assert gate.overdue == {Held(KEY, "tor-b")}
+
+
+def test_what_passed_once_stays_announced() -> None:
+    gate, one = Gate(WAIT_S), node()
+    gate.accepted({"tor-a": {KEY}, "tor-b": {KEY}})
+    gate.closed(one, 0)
+    gate.accepted({})
+    assert gate.closed(one, 1) == frozenset()
+
+
+def test_what_is_announced_at_the_beginning_is_not_withdrawn() -> None:
+    gate, one = Gate(WAIT_S), node()
+    gate.announced(each.route_class for each in one.advertisements)
+    assert gate.closed(one, 0) == frozenset()
+
+
+def test_a_foreign_end_is_told_at_once() -> None:
+    assert Gate(WAIT_S).closed(node(FOREIGN), 0) == frozenset()
+
+
+def test_another_length_of_the_pool_is_another_set() -> None:
+    gate, one = Gate(WAIT_S), node()
+    gate.accepted({"tor-a": {("public", "ipv4", 24)}, "tor-b": {KEY}})
+    assert gate.closed(one, 0) == {KEY}
+
+
+def test_nothing_of_a_closed_set_is_told() -> None:
+    one = node()
+    assert without(one, {KEY}) == replace(one, advertisements=())
+    assert without(one, {("public", "ipv4", 24)}).advertisements == one.advertisements

@@ -27,6 +27,7 @@ from charts import (
     template,
 )
 
+from ferrule.cli import main
 from ferrule.compiler.spec.kinds import GROUPS, STATUS_ONLY
 from ferrule.compiler.spec.schema import crds, plural
 
@@ -325,3 +326,32 @@ def test_what_lies_beside_the_manifests_is_of_their_namespace(name: str) -> None
     (one,) = parsed((DEPLOY / "manifests" / name).read_text())
 
     assert one.get("namespace", one.get("metadata", {}).get("namespace")) == NAMESPACE
+
+
+# The commands.
+
+
+@pytest.mark.parametrize(("part", "command"), [("controller", "reconcile"), ("agent", "agent")])
+def test_every_option_is_one_of_the_command(
+    part: str, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = (
+        'lbClass="example.net/lb"',
+        "ignoreExcludeLB=true",
+        'spec={"a.yaml": ""}',
+        'frr={"mode": "host", "save": true}',
+        'controller.allow=["withdrawal", "session-reset"]',
+        'agent={"withdrawOnExit": true, "withdrawOnCordon": true, "acceptWait": 5}',
+    )
+    one = containers(pod_of(rendered(*settings), part))[part]
+    given = {each["name"] for each in one["env"] if each["name"].startswith("FERRULE_")}
+    for name in given:
+        monkeypatch.setenv(name, "set")
+    first, *words = one["args"]
+    options = main.commands[command]
+
+    context = options.make_context(command, words)
+
+    assert first == command
+    assert context.params["paths"] == ("/etc/ferrule/spec",)
+    assert given <= {each.envvar for each in options.params}

@@ -25,6 +25,7 @@ from ferrule.apply.journal import Journal
 from ferrule.apply.local import Local
 from ferrule.apply.node_hand import FILE, LOAD_S, MOST_SHOWN, complaints
 from ferrule.apply.target import Trouble
+from ferrule.apply.unsaved import is_saved, saved_path
 from ferrule.apply.vty import SOCKETS, Said
 from ferrule.apply.vty_daemons import Daemons, Told
 from ferrule.apply.vty_lines import (
@@ -226,7 +227,7 @@ class Speaker:
             now = self._read()
             self._must([*complained, *self._left(now, self._intended)])
         self._turns.close()
-        self._save()
+        self._save(now)
         self._known = now
         if before is not None:  # else it is soon time again
             self._read_at = self._clock()
@@ -278,7 +279,7 @@ class Speaker:
             message = f"FRR has not done all it was told: {'; '.join(failed[:MOST_SHOWN])}{more}"
             raise Trouble("command-failed", self._turns.node, message)
 
-    def _save(self) -> None:
+    def _save(self, now: frr.Running) -> None:
         if not (self._place.save and self._unsaved):
             return
         argv = self._turns.working((*self._place.vtysh, "-c", "write memory"))
@@ -286,6 +287,10 @@ class Speaker:
         said = answer.out + answer.err
         if answer.code or "%" in said or "[OK]" not in said:
             message = f"it cannot be saved: {printable(said.strip())}"
+            raise Trouble("command-failed", self._turns.node, message)
+        file = saved_path(self._place.vtysh)
+        if not is_saved(now, self._local.run(("cat", file))):
+            message = f"it says that it has saved, and {file} is not what it runs"
             raise Trouble("command-failed", self._turns.node, message)
         self._unsaved = False
 

@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,8 @@ from daemon.rig import Life, Majors, Rig, lives, load
 from daemon.shop import GOLD, ONLY_A, PLAIN, SILVER, Labels, Shop, prefix
 from ferrule.apply.claim import Record
 from ferrule.apply.hand import Run
-from ferrule.apply.speaker import PERIOD_S, SOON_S, Place, Speaker, Synced
+from ferrule.apply.local import Local
+from ferrule.apply.speaker import PERIOD_S, QUIET_S, SOON_S, Place, Speaker, Synced
 from ferrule.apply.target import Trouble
 from ferrule.apply.vty_lines import Line, lines_of
 from ferrule.apply.vty_turn import Turns
@@ -254,7 +255,12 @@ def test_a_prefix_that_others_have_is_told_and_the_rest_goes_on(steady: Beside) 
 
 
 @pytest.mark.parametrize(
-    "hostile", ["192.0.2.300/32", f"{prefix(3)} backdoor", f"{prefix(3)}\nno router bgp 64512"]
+    "hostile",
+    [
+        "192.0.2.300/32",
+        f"{prefix(3)} backdoor",
+        f"{prefix(3)}\nno router bgp 64512\nnetwork {prefix(3)}",
+    ],
 )
 def test_a_line_that_is_refused_is_quoted_and_all_others_are_in_order(
     steady: Beside, hostile: str
@@ -385,6 +391,29 @@ def test_another_as_is_one_trouble_and_nothing_is_sent(fresh: Beside) -> None:
         node.speaker.sync(node.intended)
     assert caught.value.code == "other-asn"
     assert node.node.frr.running_config() == before
+
+
+@pytest.mark.parametrize("save", [True, False], ids=["saved", "not saved"])
+def test_what_frr_starts_with_is_what_was_saved(fresh: Beside, save: bool) -> None:  # noqa: FBT001
+    """As on a host, where FRR starts before the agent does."""
+    node, router = fresh, fresh.node.frr
+    file = router.flavour.directories(router.name)[0] / "frr.conf"
+    file.touch()
+    os.chown(file, *router.flavour.owner)
+    node.place = replace(node.place, save=save)
+    with closing(node.another()) as first:
+        first.sync(node.intended)
+        first.change(node.mean(node.shop.put(30, GOLD)))
+        node.now += PERIOD_S + QUIET_S
+        first.check()
+    router.stop("bgpd", hard=True)
+    router.start("bgpd")
+    boot = Local(node.node.name).run((*node.place.vtysh, "-b"))
+    assert boot.code == 0, boot
+    assert node.is_as_intended() == save
+    with closing(node.another()) as second:
+        assert bool(second.sync(node.intended).changes) != save
+    assert node.is_as_intended()
 
 
 def test_a_password_is_in_no_message(fresh: Beside) -> None:

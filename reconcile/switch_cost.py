@@ -93,8 +93,7 @@ def resets(seen: Observed, effects: Effects) -> Mapping[Neighbor, str]:
             how = "ends" if effect == "session" else "resets"
             for vrf, who in sonic.touched(running, change):
                 for neighbor in up(seen, vrf, who):
-                    if found.get(neighbor) != "resets":
-                        found[neighbor] = how
+                    found[neighbor] = "resets" if found.get(neighbor) == "resets" else how
     return found
 
 
@@ -134,7 +133,7 @@ def narrowed(before: Accepting, after: Accepting) -> Blocks:
     for (vrf, who), was in before.items():
         will = after.get((vrf, who))
         for family, inbound in was.families.items():
-            then = will.families.get(family) if will and will.asn == was.asn else None
+            then = will.families.get(family) if will else None
             key = (id(inbound), id(then))  # the members of a group share theirs
             if key not in known:
                 known[key] = frozenset(_touched(family, inbound, then))

@@ -86,6 +86,7 @@ def test_a_block_that_is_not_there_makes_a_set_partial() -> None:
     found = taken(rows)
     assert said(found) == {("public", "192.0.2.0/25"): None, ("more", BLOCKS[0]): None}
     assert [one.partial for one in found.sets] == [True, False]
+    assert accepted_by(status(SwitchState(TOR, state().document, accepted=found))) == {PUBLIC}
 
 
 def test_another_asn_takes_nothing() -> None:

@@ -10,6 +10,8 @@ from plan.worlds import running
 from short import compiled, switch
 
 from ferrule.compiler.backends import sonic
+from ferrule.compiler.backends.prefixlist import PrefixList, Rule, masked
+from ferrule.compiler.backends.sonic.accepts import Accepting, Accepts, Inbound, Statement
 from ferrule.compiler.bgpstate import BgpState, SessionState
 from ferrule.compiler.compare import ComparedSwitch
 from ferrule.compiler.observed import Observed
@@ -34,6 +36,15 @@ MORE = BEFORE + POOL
 NARROW = BEFORE.replace("192.0.2.0/25", "192.0.2.0/26")
 ONE_NODE = BEFORE.replace("Node n2: {ips: [10.1.0.12]}", "")
 RENUMBERED = BEFORE.replace("10.1.0.1}", "10.1.0.1, myASN: 64513}")
+PEERS = """
+Switch tor-a: {addresses: [10.1.0.1/24]}
+BGPPeer first: {peerAddress: 10.1.0.1, nodeSelectors: [{matchLabels: {n: "1"}}]}
+BGPPeer second: {peerAddress: 10.1.0.1, nodeSelectors: [{matchLabels: {n: "2"}}]}
+IPAddressPool more: {addresses: [203.0.113.0/28]}
+Node n1: {ips: [10.1.0.11], labels: {n: "1"}}
+Node n2: {ips: [10.1.0.12], labels: {n: "2"}}
+"""
+FEW = "BGPAdvertisement more: {peers: [second]}\n"
 MANAGED = BEFORE.replace("/24]}", "/24], globals: managed}")
 MOVED_ID = MANAGED.replace("globals:", "routerID: 10.255.0.9, globals:")
 
@@ -132,6 +143,9 @@ def test_what_nodes_send_waits_and_then_counts() -> None:
     assert not many.plan.changes
     assert many.rest
     assert judged(MORE, BEFORE, table, accepted=2, allow=USUAL | {Impact.MASS}).plan.changes
+    none = frozenset({Impact.NOTHING})
+    assert judged(MORE, BEFORE, table, accepted=100, allow=none).needs
+    assert judged(MORE, BEFORE, table, accepted=100, allow=none | {Impact.MASS}).plan.changes
 
 
 def test_a_set_that_is_narrowed_is_one_that_goes() -> None:
@@ -148,6 +162,29 @@ def test_a_session_that_starts_anew_waits_for_leave_and_what_adds_does_not() -> 
     assert verdict.resets == frozenset()
     rows = {one.path[1] for one in verdict.rest}
     assert {f"default|{FIRST}", f"default|{SECOND}"} <= rows
+
+
+def test_a_route_that_some_nodes_keep_is_only_narrower() -> None:
+    table = hearing({"203.0.113.1/32": (FIRST, SECOND)})
+    verdict = judged(PEERS + "BGPAdvertisement more: {}\n", PEERS + FEW, table)
+    assert [one.impact for one in verdict.cost.items] == [Impact.ECMP]
+    assert verdict.plan.changes
+
+
+def test_what_others_let_in_besides_is_not_refused_at_once() -> None:
+    made, seen = difference(BEFORE, BEFORE)
+    rows = seen.running
+    assert isinstance(rows, sonic.Running)
+    tables = {t: {k: dict(f) for k, f in each.items()} for t, each in rows.tables.items()}
+    (last,) = [name for name in tables["ROUTE_MAP"] if name.endswith("|65535")]
+    tables["ROUTE_MAP"][last]["route_operation"] = "permit"
+    seen = replace(seen, running=sonic.parse(tables, rows.cluster))
+    network, table = compiled(BEFORE).network, hearing({"198.18.0.1/32": (FIRST,)})
+    made = compared(switch(compiled(BEFORE)), network, seen)
+    verdict = judge(made, network, seen, table, allow=USUAL, patient=True)
+    assert table.asked == {"default": ("0.0.0.0/0",)}
+    assert "198.18.0.1/32" in verdict.waits
+    assert not verdict.plan.changes
 
 
 def test_a_session_that_is_down_cannot_be_reset() -> None:
@@ -190,11 +227,11 @@ def test_who_dialed_in_from_a_range_has_a_session_to_lose() -> None:
     made, seen = difference(DYNAMIC, after)
     assert seen.state
     network = compiled(after).network
-    for dynamic in (True, False):
-        sessions = {k: replace(one, dynamic=dynamic) for k, one in seen.state.sessions.items()}
-        now = replace(seen, state=BgpState(sessions))
+    for dynamic, vrf in ((True, ""), (False, ""), (True, "Vrf_red")):
+        each = (replace(o, dynamic=dynamic, vrf=vrf) for o in seen.state.sessions.values())
+        now = replace(seen, state=BgpState({(vrf, one.neighbor): one for one in each}))
         verdict = judge(made, network, now, NOTHING, allow=USUAL, patient=False)
-        assert bool(verdict.needs) == dynamic
+        assert bool(verdict.needs) == (dynamic and not vrf)
 
 
 def test_the_table_of_its_vrf_is_asked() -> None:
@@ -254,6 +291,50 @@ def test_a_row_that_is_gone_or_not_ours_to_have_is_drift_too(before: str) -> Non
     drifted = moved(left(rows), left(now), made.plan.diff.changes)
     assert drifted == {("PREFIX", name)}
     assert without(made, switch(compiled(before)), drifted).plan.diff.empty
+
+
+def rule(seq: int, block: str, *, permit: bool = True) -> Rule:
+    return Rule(seq, permit, masked(block), 24, 32)
+
+
+def accepting(*statements: Statement) -> Accepting:
+    return {("default", FIRST): Accepts(64512, {"ipv4": Inbound(statements, None)})}
+
+
+@pytest.mark.parametrize(
+    ("after", "asked"),
+    [
+        ([(True, [rule(1, "192.0.2.0/24")])], {}),
+        ([(True, [rule(1, "192.0.2.0/24"), rule(2, "203.0.113.0/24")])], {}),
+        ([(True, [rule(1, "192.0.2.0/24")]), (False, [rule(3, "203.0.113.0/24")])], {}),
+        (
+            [(True, [rule(0, "192.0.2.0/28", permit=False), rule(1, "192.0.2.0/24")])],
+            "192.0.2.0/28",
+        ),
+        ([(False, [rule(3, "192.0.0.0/16")]), (True, [rule(1, "192.0.2.0/24")])], "192.0.0.0/16"),
+        ([(False, None), (True, [rule(1, "192.0.2.0/24")])], "192.0.2.0/24"),
+        ([(True, [rule(3, "192.0.2.0/25")])], "192.0.2.0/24"),
+        ([], "192.0.2.0/24"),
+    ],
+)
+def test_what_may_be_refused_is_asked_for_and_no_more(
+    after: list[tuple[bool, list[Rule] | None]], asked: str
+) -> None:
+    made = [
+        Statement(lets_in, None if rules is None else PrefixList(tuple(rules)))
+        for lets_in, rules in after
+    ]
+    before = accepting(Statement(permit=True, prefixes=PrefixList((rule(1, "192.0.2.0/24"),))))
+    assert narrowed(before, accepting(*made)) == ({"default": (asked,)} if asked else {})
+
+
+def test_in_another_order_anything_may_be_refused() -> None:
+    let = Statement(permit=True, prefixes=PrefixList((rule(1, "192.0.2.0/24"),)))
+    refuse = Statement(permit=False, prefixes=PrefixList((rule(2, "192.0.2.0/28"),)))
+    assert narrowed(accepting(refuse, let), accepting(let, refuse)) != {}
+    assert narrowed(accepting(let, refuse), accepting(refuse, let)) == {
+        "default": ("192.0.2.0/24",)
+    }
 
 
 def test_what_stays_is_not_asked_for() -> None:

@@ -11,6 +11,7 @@ from daemon.flavour import wait_for
 from daemon.kube import Plane
 from daemon.kube_world import OURS, service, thing
 from daemon.roles import account, give_roles, kubeconfig_of_account, moved, take_roles
+from ferrule.compiler.source import Document
 from ferrule.observe.cluster_api import Api, connect
 from ferrule.observe.watch_feed import Feed
 from ferrule.reconcile import feeds
@@ -126,7 +127,7 @@ COMMON: tuple[Feed[Any], ...] = (
 )
 FEEDS = {
     "controller": (*COMMON, feeds.namespaces()),
-    "agent": (*COMMON, feeds.secrets(NAMESPACE), feeds.config_maps(NAMESPACE, "any")),
+    "agent": (*COMMON, feeds.secrets(NAMESPACE), feeds.config_maps(NAMESPACE, "any", Document)),
 }
 
 

@@ -28,7 +28,7 @@ LOAD_S = 300.0
 FILE = "/dev/stdin"
 # vtysh of FRR 10 starts a process for each daemon, and these would read one pipe: 10.3 then gave
 # bgpd nothing of a script, or its end, and said 0. 8.4 has one process, and no such option.
-FORKING, ALONE, UNKNOWN_OPTION = 9, (("--no-fork",), ()), "unrecognized option"
+FORKING, ALONE, UNKNOWN_OPTION = 9, "--no-fork", "unrecognized option"
 
 # Of every `echo-mode`, 8.4 and 10.3 alike (bgpd/bgp_bfd.c), however right it is.
 HARMLESS = re.compile(r"% Echo mode works correctly for IPv4, but only works when the peer is also")
@@ -88,14 +88,17 @@ class NodeHand(DeviceHand[frr.Running]):
         raise Failed(self.key, reason)
 
     def _load(self, script: str) -> Answer:
+        if self._forks():
+            answer = self._vtysh(script, ALONE)
+            if UNKNOWN_OPTION not in answer.err + answer.out:
+                return answer
+        return self._vtysh(script)
+
+    def _vtysh(self, script: str, *options: str) -> Answer:
         assert self._channel is not None
         assert self._claim is not None
-        for option in ALONE if self._forks() else ((),):
-            argv = self._claim.working((*self._facts.vtysh, *option, "-f", FILE))
-            answer = self._channel.run(argv, stdin=script, timeout_s=LOAD_S)
-            if not option or UNKNOWN_OPTION not in answer.err + answer.out:
-                break
-        return answer
+        argv = self._claim.working((*self._facts.vtysh, *options, "-f", FILE))
+        return self._channel.run(argv, stdin=script, timeout_s=LOAD_S)
 
     def _forks(self) -> bool:
         assert self._now is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
@@ -76,7 +75,7 @@ def main(
 
 def speaking(node: str, cluster: str, place: Place, lost: Callable[[], object]) -> Speaker:
     """The speaker of a node."""
-    by = f"ferrule agent on {node} (pid {os.getpid()})"
+    by = f"ferrule agent on {node}"  # as it is found again after a load that was cut
     return Speaker(Turns(node, cluster, Run("agent", by, now())), place, on_loss=lost)
 
 

@@ -14,6 +14,7 @@ from ferrule.compiler.errors import listed
 from ferrule.compiler.explain import Chain, Hop, chain, up_to_the_break
 from ferrule.compiler.health import Health
 from ferrule.compiler.network import Prefix, family_of
+from ferrule.compiler.observed import Key
 from ferrule.compiler.pipeline import Compilation
 from ferrule.compiler.status import DeviceStatus, Status
 
@@ -30,7 +31,7 @@ def way(compilation: Compilation, status: Status, what: str) -> Chain:
 
 
 def _now(compilation: Compilation, status: Status, service: str) -> Iterator[Hop]:
-    devices = {(one.kind, one.device): one for one in status.devices}
+    devices: dict[Key, DeviceStatus] = {(one.kind, one.device): one for one in status.devices}
     network = compilation.network
     prefixes = {
         node.name: [one.prefix for one in node.advertisements if service in one.services]
@@ -42,8 +43,8 @@ def _now(compilation: Compilation, status: Status, service: str) -> Iterator[Hop
         if (mine := _carried(one, prefixes.get(one.session.node, [])))
     ]
     for node in dict.fromkeys(one.session.node for one, _ in heard):
-        mine = [one for one, _ in heard if one.session.node == node]
-        yield _node(node, devices.get(("node", node)), mine, prefixes[node])
+        here = [one for one, _ in heard if one.session.node == node]
+        yield _node(node, devices.get(("node", node)), here, prefixes[node])
     for one, _ in heard:
         yield _session(one)
     for one, mine in heard:
@@ -83,9 +84,7 @@ def _session(health: Health) -> Hop:
     return Hop(what, "Established")
 
 
-def _switch(
-    health: Health, prefixes: list[Prefix], devices: Mapping[tuple[str, str], DeviceStatus]
-) -> Hop:
+def _switch(health: Health, prefixes: list[Prefix], devices: Mapping[Key, DeviceStatus]) -> Hop:
     far = health.far
     assert far is not None
     what = f"switch {far.device}"

@@ -173,4 +173,5 @@ def _mark(api: Api, word: Word) -> None:
 
 
 def _path(namespace: str, name: str) -> str:
-    return f"/api/v1/namespaces/{quote(namespace, safe='')}/services/{quote(name, safe='')}"
+    """Of its status: of annotations too that is all we may write."""
+    return f"/api/v1/namespaces/{quote(namespace, safe='')}/services/{quote(name, safe='')}/status"

@@ -71,7 +71,7 @@ class World:
 
     def service(self, name: str, notes: Mapping[str, str] | None = None, **spec: object) -> None:
         ports = [{"name": "http", "port": 80, "targetPort": 8080}]
-        given = {"type": "LoadBalancer", "loadBalancerClass": self.lb_class, "ports": ports}
+        given: Json = {"type": "LoadBalancer", "loadBalancerClass": self.lb_class, "ports": ports}
         given |= {"allocateLoadBalancerNodePorts": False}
         one = self.thing("Service", name, {**given, **spec}, "v1")
         one["metadata"]["annotations"] = dict(notes or {})
@@ -122,7 +122,7 @@ class World:
 
     def noted(self, name: str) -> str | None:
         notes = self.get(name)["metadata"].get("annotations", {})
-        return notes.get(POOL)
+        return str(notes[POOL]) if POOL in notes else None
 
     def has(self, name: str, *addresses: str) -> None:
         what = f"{name} has {addresses}"

@@ -5,7 +5,7 @@ BIN := .venv/bin
 PACKAGES := $(wildcard announce apply commands compiler observe reconcile schemas templates cli.py)
 
 .NOTPARALLEL:
-.PHONY: demo test check soak format goldens schemas machine import-path
+.PHONY: demo test check soak format goldens schemas manifests machine import-path
 
 demo: .venv/installed
 	$(BIN)/ferrule render -o build/demo examples/fabric
@@ -34,6 +34,10 @@ goldens: .venv/installed-for-tests
 
 schemas: .venv/installed-for-tests
 	$(BIN)/pytest tests/test_schema.py --snapshot-update
+
+# deploy/manifests and the CRDs of the chart; needs helm.
+manifests: .venv/installed
+	PATH=$(CURDIR)/$(BIN):$$PATH deploy/render
 
 # FRR and what its tests use come from apt. Without root the tests say what they leave out.
 machine:

@@ -69,17 +69,17 @@ class Look:
 
     def go(self) -> Outcome:
         """Look, and do what may be done; the memory then has the new state."""
-        state, device = self._memory.state, self._aim.device
+        memory, device = self._memory, self._aim.device
+        memory.state = replace(memory.state, document=self._aim.switch.origin.document)
         if device is None:
-            self._memory.state = replace(state, unreachable=self._aim.unreached)
+            memory.state = replace(memory.state, unreachable=self._aim.unreached)
             return Outcome.WELL  # until the spec says how it is reached
         try:
             return self._look(device)
         except Trouble as bad:
-            self._memory.settled = ("", "")
             away = Said(words.reason(bad.code), bad.message)
-            failures = self._memory.state.failures + 1
-            self._memory.state = replace(self._memory.state, unreachable=away, failures=failures)
+            failures, memory.settled = memory.state.failures + 1, ("", "")
+            memory.state = replace(memory.state, unreachable=away, failures=failures)
             return Outcome.FAILED
 
     def _look(self, device: Device) -> Outcome:

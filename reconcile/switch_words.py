@@ -80,7 +80,9 @@ def bgpd_of(unlike: Unlike) -> str:
 def changed(plan: Plan, drifted: Collection[RowId]) -> str:
     """What was done."""
     (device,) = plan.devices
-    phases = listed(dict.fromkeys(one.phase for one in device.diff.commands)) or "nothing"
+    if not device.diff.commands:
+        return "a run that was cut is closed: all of it was done"
+    phases = listed(dict.fromkeys(one.phase for one in device.diff.commands))
     back = sum(one.path[:2] in drifted for one in device.diff.changes)
     of_others = f", {back} of them put back what others had changed" if back else ""
     costs = "".join(f"; {one.what}" for one in plan.items)

@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ferrule.apply.journal import Journal
 from ferrule.apply.reach import Device, reach
@@ -175,8 +175,8 @@ class Switches(threading.Thread):
             )
             self._memories[name] = Memory(state, known)
             return True
-        memory.state = replace(memory.state, document=document)
-        return old is None or (aim.switch, aim.device) != (old.switch, old.device)
+        mine = aim.switch, aim.device, aim.unreached
+        return old is None or mine != (old.switch, old.device, old.unreached)
 
     # Looking.
 

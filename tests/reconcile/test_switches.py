@@ -12,7 +12,7 @@ from daemon.flavour import wait_for
 from fabric.chaos import Trap, Trapped
 from fabric.fabric import Fabric
 from fabric.keeper import TOR, compilation, keeping, rows, settings
-from fabric.runs import BEFORE, run_of, spec
+from fabric.runs import ALLOWED, BEFORE, run_of, spec
 from fabric.switch import FabricSwitch, Rows
 from short import documents
 
@@ -304,18 +304,45 @@ def test_an_operator_who_is_at_work_is_waited_for(fabric: Fabric, tor: FabricSwi
         assert kept.wait_settled().changes == 0
 
 
-def test_what_a_controller_left_half_done_is_finished(fabric: Fabric, tor: FabricSwitch) -> None:
-    third = compilation(fabric, MORE + THIRD)
+def cut(fabric: Fabric, text: str, run: str) -> None:
+    """Somebody begins to make it so, does it, and is gone before it is saved."""
+    made = compilation(fabric, text)
     with fabric.inside():
-        (device,) = (one for one in reach(third).devices if one.key == ("switch", TOR))
-        seen = device.observe()
-        made = compared(third.network.switches[0], third.network, seen)
-        hand = SwitchHand(device, made.running, made.plan.diff, Journal("", None), managed=False)
-        hand.begin(Run("20260101T000000Z-beef-controller", "controller one", "then"))
-        hand.do(made.plan.diff.commands)
+        (device,) = (one for one in reach(made).devices if one.key == ("switch", TOR))
+        plan = compared(made.network.switches[0], made.network, device.observe())
+        hand = SwitchHand(device, plan.running, plan.plan.diff, Journal("", None), managed=False)
+        hand.begin(Run(run, "somebody", "then"))
+        hand.do(plan.plan.diff.commands)
         hand.close()
+
+
+def open_runs(tor: FabricSwitch) -> int:
+    return len([*tor.machine.path("/run/ferrule").rglob("run.json")])
+
+
+def test_what_a_controller_left_half_done_is_finished(fabric: Fabric, tor: FabricSwitch) -> None:
+    cut(fabric, MORE + THIRD, "20260101T000000Z-beef-controller")
+    assert open_runs(tor) == 1
+    with keeping(fabric) as kept:
+        kept.intend(MORE + THIRD)
+        state = kept.wait_settled()
+        assert "closed" in state.done
+        assert open_runs(tor) == 0
+        assert tor.saved_rows() == tor.rows()
+        kept.intend(MORE)
+        kept.wait(partial(is_at, SETS), "and back")
+    assert holds(tor.rows(), fabric.rows(TOR))
+
+
+def test_what_an_operator_left_half_done_is_his(fabric: Fabric, tor: FabricSwitch) -> None:
+    cut(fabric, MORE + THIRD, "20260101T000000Z-beef")
     with keeping(fabric) as kept:
         kept.intend(MORE)
-        kept.wait_settled()
-    assert holds(tor.rows(), fabric.rows(TOR))
-    assert not [*tor.machine.path("/run/ferrule").rglob("run.json")]
+        state = kept.wait(lambda one: one.unsettled, "waits")
+        assert state.unsettled
+        assert "apply finishes it, and --revert 20260101T000000Z-beef" in state.unsettled.text
+        assert open_runs(tor) == 1
+        assert rows(tor, "PREFIX_SET|", "_third_")
+        done = fabric.ferrule("apply", str(fabric.reachable(documents(MORE))), "--yes", *ALLOWED)
+        assert done.returncode == 0, done.stderr
+        assert kept.wait_settled().changes == 0

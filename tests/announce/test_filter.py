@@ -4,10 +4,10 @@ import socket
 from ipaddress import IPv4Address, IPv6Address
 
 import pytest
-from announce.bpf import run
 from hypothesis import given
 from hypothesis import strategies as st
 
+from announce.bpf import run
 from ferrule.announce import arp, filter, ndp  # noqa: A004  # its name says what it is
 
 OURS, ASKER = bytes.fromhex("020000000001"), bytes.fromhex("0200000000aa")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import cast
 
 import pytest
@@ -89,7 +89,11 @@ def test_a_session_that_was_to_end_may_stay_away() -> None:
 
 def test_without_the_lead_nothing_is_begun_nor_sent() -> None:
     device = Device([sessions()])
-    for act in (lambda g: g.begin(RUN), lambda g: g.do([Command("{}", "add")])):
+    acts: Sequence[Callable[[Guard], object]] = (
+        lambda guard: guard.begin(RUN),
+        lambda guard: guard.do([Command("{}", "add")]),
+    )
+    for act in acts:
         with pytest.raises(Failed, match="another controller leads"):
             act(guard(device, leads=False))
     assert device.sent == 0

@@ -17,7 +17,7 @@ from ferrule.apply.speaker import Speaker, Synced
 from ferrule.apply.target import Trouble
 from ferrule.apply.vty_lines import line_of
 from ferrule.compiler.backends import frr
-from ferrule.compiler.network import Advertisement, Network, Node, Prefix
+from ferrule.compiler.network import Advertisement, Family, Network, Node, Prefix
 from ferrule.compiler.source import Document
 from ferrule.observe.cluster_api import Api
 from ferrule.observe.watch import Watches
@@ -29,7 +29,15 @@ from ferrule.reconcile.intent import Intent
 from ferrule.reconcile.local import Local
 from ferrule.reconcile.logs import Log
 from ferrule.reconcile.publish import Publisher
-from ferrule.reconcile.switch_status import LABEL, PREFIX, accepted, config_map, status_of
+from ferrule.reconcile.room import Room
+from ferrule.reconcile.switch_status import (
+    LABEL,
+    PREFIX,
+    accepted,
+    config_map,
+    read,
+    status_of,
+)
 from ferrule.reconcile.told import Told
 
 TICK_S = 0.2
@@ -86,6 +94,7 @@ class Announcing:
         self._speak, self._local, self._gate, self._log = speak, local, gate, log
         self._cluster = ""
         self.speaker: Speaker | None = None
+        self.room = Room()
         self._closed: frozenset[SetKey] = frozenset()
         self._whole = True  # all is to be compared
         self._sent: dict[Prefix, Advertisement] = {}
@@ -146,31 +155,39 @@ class Announcing:
         changes: Mapping[Prefix, Advertisement | None],
     ) -> Synced:
         (node,) = network.nodes
+        if self.begun and not (changes or self._whole or self._gate.waits or self.room.waiting):
+            return speaker.check()
         if not self.begun:
             self._begin(speaker, node)
         closed = self._gate.closed(node, time.monotonic())
         if closed != self._closed:
             self._closed, self._whole = closed, True
         told = {
-            prefix: (self._sent.get(prefix), one)
+            prefix: one
             for prefix, one in changes.items()
             if one is None or key_of(one.route_class) not in closed
         }
-        commands = self._lines.commands(told) if self._lines else None
-        if self._whole or commands is None:
-            return self._sync(speaker, replace(network, nodes=(without(node, closed),)))
+        if self._whole or self._lines is None or self.room.is_free:
+            return self._sync(speaker, network, closed)
+        fitting = self.room.some(told, self._sent)
+        pairs = {prefix: (self._sent.get(prefix), new) for prefix, new in fitting.items()}
+        commands = self._lines.commands(pairs)
+        if commands is None:
+            return self._sync(speaker, network, closed)
         if not commands:
             return speaker.check()
         done = speaker.change(dict(map(line_of, commands)))
-        for prefix, (_, new) in told.items():
+        for prefix, new in fitting.items():
             if new is None:
                 self._sent.pop(prefix, None)
             else:
                 self._sent[prefix] = new
         return done
 
-    def _sync(self, speaker: Speaker, network: Network) -> Synced:
-        (node,) = network.nodes
+    def _sync(self, speaker: Speaker, network: Network, closed: frozenset[SetKey]) -> Synced:
+        node = without(network.nodes[0], closed)
+        node = replace(node, advertisements=self.room.whole(node, self._sent))
+        network = replace(network, nodes=(node,))
         intended = frr.intend(frr.lower(node, network), network.cluster)
         self._whole = True
         done = speaker.sync(intended)
@@ -183,9 +200,9 @@ class Announcing:
         """What FRR announces at the beginning is not held back."""
         heard = frr.told(speaker.read()).values()
         announced = {str(prefix) for table in heard for prefix in table}
-        self._gate.announced(
-            one.route_class for one in node.advertisements if str(one.prefix) in announced
-        )
+        there = [one for one in node.advertisements if str(one.prefix) in announced]
+        self._gate.announced(one.route_class for one in there)
+        self._sent = {one.prefix: one for one in there}
 
     def _failed(self, bad: Trouble) -> None:
         self._whole = True
@@ -230,7 +247,7 @@ class Agent:
         self._slices, self._nodes = feeds.slices(), feeds.nodes()
         self._secrets = feeds.secrets(settings.namespace)
         self._maps = feeds.config_maps(settings.namespace, LABEL, config_map)
-        self._accepted: dict[tuple[str, str], frozenset[SetKey]] = {}
+        self._accepted: dict[tuple[str, str], Mapping[str, object]] = {}
         watched = (
             *self._spec,
             self._services,
@@ -263,6 +280,7 @@ class Agent:
         changed = self.local.settle()
         if changed is None or changed.classes:
             self.announcing.again()
+            self._limit()
         self._mistakes()
         if self.announcing.turn(changed.advertisements if changed else {}):
             self._tell(changed.advertisements if changed else None)
@@ -297,11 +315,27 @@ class Agent:
         if document is None:
             self._accepted.pop((kind, switch), None)
         else:
-            self._accepted[kind, switch] = accepted(status_of(document))
+            self._accepted[kind, switch] = status_of(document)
         by_switch: dict[str, frozenset[SetKey]] = {}
-        for (_, name), sets in self._accepted.items():
-            by_switch[name] = by_switch.get(name, frozenset()) | sets
+        for (_, name), said in self._accepted.items():
+            by_switch[name] = by_switch.get(name, frozenset()) | accepted(said)
         self.gate.accepted(by_switch)
+        self._limit()
+
+    def _limit(self) -> None:
+        """How much each switch takes of this node, by what it says."""
+        node = self.local.node
+        limits: dict[tuple[str, Family], int] = {}
+        for session in node.sessions if node else ():
+            if (end := session.switch_end) is None:
+                continue
+            for (_, name), said in self._accepted.items():
+                for family in session.node_end.families if name == end.switch else ():
+                    limit = read(said).limit(family, end.vrf, end.neighbor)
+                    if limit is not None:
+                        slot = (name, family)
+                        limits[slot] = min(limit, limits.get(slot, limit))
+        self.announcing.room.limits(limits)
 
     def _mistakes(self) -> None:
         """Say what is wrong with the spec, each time it is something else."""

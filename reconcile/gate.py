@@ -69,6 +69,11 @@ class Gate:
                 if one.is_heard(node.ears(switch)) and key not in self._accepted.get(switch, ()):
                     yield Held(key, switch)
 
+    @property
+    def waits(self) -> bool:
+        """Whether somebody waits whose time has not come."""
+        return len(self.overdue) < len(self._since)
+
     def next_s(self, now: float) -> float | None:
         """How long until somebody has waited for long enough; None: nobody waits."""
         left = [

@@ -29,6 +29,7 @@ class Local:
         self.reading: Reading | None = None
         self.slice: Slice | None = None
         self.mistakes: tuple[Diagnostic, ...] = ()
+        self._node: Node | None = None  # until something changes
         self._services: dict[str, Seen | None] = {}  # since the slice was last told
         self._endpoints: dict[str, Endpoints | None] = {}
         self._all_services: dict[str, Seen] = {}
@@ -85,7 +86,12 @@ class Local:
             self._services, self._endpoints = services, endpoints
             return Changed()
         changed = self.slice.update(services, endpoints)
-        return changed if self.slice is before else None
+        if self.slice is not before:
+            self._node = None
+            return None
+        if changed != Changed():
+            self._node = None
+        return changed
 
     def _read(self) -> None:
         reading = self.intent.read()
@@ -109,7 +115,9 @@ class Local:
     @property
     def node(self) -> Node | None:
         """The node as it should be."""
-        return self.slice.node if self.slice else None
+        if self._node is None and self.slice is not None:
+            self._node = self.slice.node
+        return self._node
 
     def network(self, node: Node) -> Network:
         """The network that is this node alone."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ferrule.apply.speaker import Speaker, Synced
@@ -42,6 +42,7 @@ from ferrule.reconcile.told import Told
 
 TICK_S = 0.2
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.5, 30.0
+ASK_S = 600.0  # between two looks whether the kinds of MetalLB's statuses are installed
 CONDITION = "configReconcilerValid"
 
 
@@ -259,6 +260,7 @@ class Agent:
         self.watches = Watches(api, watched, spread_s=settings.spread_s)
         self.complete = False
         self._said: tuple[object, ...] = ()
+        self._asked, self._installed = float("-inf"), False
 
     def __enter__(self) -> Agent:
         self.watches.__enter__()
@@ -365,13 +367,26 @@ class Agent:
         touched = (
             self.told.replace(node.advertisements) if changes is None else self.told.update(changes)
         )
-        ears = node.ears()
         for service in touched:
+            if service in self.told and known is not None and service not in known:
+                self._assigned(service)
+        self._say(node, touched)
+
+    def _say(self, node: Node, touched: Iterable[str]) -> None:
+        """MetalLB's status objects, where their kind is installed."""
+        if time.monotonic() - self._asked >= ASK_S:
+            self._asked = time.monotonic()
+            gone = told.stale(self._api, self.settings.namespace, node.name, self.told.services)
+            for post in gone or ():
+                self.publisher.put(post)
+            was, self._installed = self._installed, gone is not None
+            if self._installed and not was:
+                touched = [*self.told.services]
+        ears = node.ears()
+        for service in touched if self._installed else ():
             peers = self.told.peers(service, ears)
             post = told.bgp_status(self.settings.namespace, node.name, service, peers)
             self.publisher.put(post if peers else replace(post, status=None))
-            if peers and known is not None and service not in known:
-                self._assigned(service)
 
     def _assigned(self, service: str) -> None:
         namespace, _, name = service.partition("/")

@@ -82,6 +82,8 @@ class Switchboard:
         switches = tuple(self._limits.switches.values())
         network = replace(compilation.network, switches=switches)
         said = {name: status_of(one) for name, one in self._maps.items()}
+        for name in said.keys() - {one.name for one in switches}:
+            self._put(forgotten(name, self._namespace))  # it went while nobody led
         self.switches.intend(replace(compilation, network=network), said)
 
     def _published(self, name: str, state: SwitchState | None) -> None:

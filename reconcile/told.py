@@ -6,11 +6,14 @@ to be told to; it says nothing of sessions (metallb.md §3.6).
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from hashlib import sha256
+from http import HTTPStatus
 
 from ferrule.compiler.network import Advertisement, Ears, Prefix
+from ferrule.observe.cluster_api import Api
 from ferrule.observe.cluster_lists import Resource
 from ferrule.reconcile.publish import Post
 
@@ -67,6 +70,11 @@ class Told:
             )
         )
 
+    @property
+    def services(self) -> Collection[str]:
+        """All Services that are told of."""
+        return self._prefixes.keys()
+
     def __contains__(self, service: object) -> bool:
         return service in self._prefixes
 
@@ -86,6 +94,21 @@ def labels(node: str, service: str) -> dict[str, str]:
 def status_name(kind: str, node: str, service: str) -> str:
     """`bgp-` or `l2-` and a digest: the same object after every restart."""
     return f"{kind}-{sha256(f'{node}/{service}'.encode()).hexdigest()[:20]}"
+
+
+def stale(api: Api, namespace: str, node: str, services: Collection[str]) -> Iterator[Post] | None:
+    """What is said of Services that this node does not announce; None: the kind is not installed.
+
+    An earlier agent has said it, or one that could not take it back.
+    """
+    query = {"labelSelector": f"{NODE}={node}"} if len(node) <= LONGEST_LABEL else {}
+    answer = api.send("GET", BGP_STATUS.path(namespace), query=query)
+    if answer.status == HTTPStatus.NOT_FOUND:
+        return None
+    known = {status_name("bgp", node, one) for one in services}
+    found = json.loads(answer.content).get("items", ()) if answer.ok else ()
+    mine = (one["metadata"]["name"] for one in found if one.get("status", {}).get("node") == node)
+    return (Post(BGP_STATUS, namespace, name, None) for name in mine if name not in known)
 
 
 def bgp_status(namespace: str, node: str, service: str, peers: Iterable[str]) -> Post:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -108,3 +109,20 @@ def test_counters_of_a_pool(led: World) -> None:
 
     expected = {"assignedIPv4": 1, "availableIPv4": 14, "assignedIPv6": 0, "availableIPv6": 4}
     wait_for(lambda: status() == expected, SOON_S, "the counters")
+
+
+def test_what_a_tenant_writes_stays_in_its_quotes(led: World) -> None:
+    led.pool("public", "192.0.2.0/28")
+    led.service("evil", {"metallb.io/loadBalancerIPs": "192.0.2.1\n!\x1b[31m router bgp 1"})
+    led.service("shared", {"metallb.io/allow-shared-ip": '"}\n{"level": "none'})
+    led.has("shared", "192.0.2.0")
+    wait_for(lambda: "LoadBalancerFailed" in led.reasons("evil"), SOON_S, "the event")
+    assert led.addresses("evil") == []
+    lines = led.log.getvalue().splitlines()
+    assert all(json.loads(one)["level"] in ("debug", "info", "warn", "error") for one in lines)
+    (event,) = (
+        one
+        for one in led.items("events")
+        if one["reason"] == "LoadBalancerFailed" and one["involvedObject"]["name"] == "evil"
+    )
+    assert event["message"].isprintable()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from short import compiled
 
 from ferrule.compiler.network import Advertisement, Node, Prefix
-from ferrule.reconcile.room import Room
+from ferrule.reconcile.room import Room, Slot
 
 TEXT = """
 Switch tor-a: {addresses: [10.1.0.1/24]}
@@ -16,7 +16,7 @@ BGPAdvertisement all: {}
 Node n1: {ips: [10.1.0.11]}
 """
 COUNT = 10
-SLOT = ("tor-a", "ipv4")
+SLOT: Slot = ("tor-a", "ipv4")
 
 
 def node() -> Node:

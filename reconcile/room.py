@@ -25,7 +25,12 @@ class Room:
         self._node: Node | None = None
         self._slots: dict[int, tuple[RouteClass, tuple[Slot, ...]]] = {}  # hashing a class is slow
         self._counts: Counter[Slot] = Counter()
-        self.waiting: frozenset[Prefix] = frozenset()
+        self._waiting: dict[Prefix, Advertisement] = {}
+
+    @property
+    def waiting(self) -> frozenset[Prefix]:
+        """What does not fit yet."""
+        return frozenset(self._waiting)
 
     def limits(self, limits: Limits) -> None:
         """What the switches say by now; one that says nothing has no limit."""
@@ -34,14 +39,13 @@ class Room:
     def whole(self, node: Node, sent: Collection[Prefix]) -> tuple[Advertisement, ...]:
         """Of all that a node has to announce, what fits; what is `sent` already comes first."""
         self._node, self._slots, self._counts = node, {}, Counter()
-        waiting = set()
+        self._waiting = {}
         for one in sorted(node.advertisements, key=lambda one: one.prefix not in sent):
             if one.prefix in sent or self._fits(one):
                 self._counts.update(self._slots_of(one))
             else:
-                waiting.add(one.prefix)
-        self.waiting = frozenset(waiting)
-        return tuple(one for one in node.advertisements if one.prefix not in waiting)
+                self._waiting[one.prefix] = one
+        return tuple(one for one in node.advertisements if one.prefix not in self._waiting)
 
     def some(
         self,
@@ -50,27 +54,24 @@ class Room:
     ) -> dict[Prefix, Advertisement | None]:
         """Of some changes those that fit; those that go make room for others."""
         fitting: dict[Prefix, Advertisement | None] = {}
-        waiting = set(self.waiting - changes.keys())
+        for prefix in changes:
+            self._waiting.pop(prefix, None)
         for prefix, new in _those_that_go_first(changes):
             old = sent.get(prefix)
             if old is not None:
                 self._counts.subtract(self._slots_of(old))
             if new is not None and old is None and not self._fits(new):
-                waiting.add(prefix)
+                self._waiting[prefix] = new
                 continue
             if new is not None:
                 self._counts.update(self._slots_of(new))
             fitting[prefix] = new
-        self.waiting = frozenset(waiting)
         return fitting
 
     @property
     def is_free(self) -> bool:
         """Whether something that waits would fit by now."""
-        node = self._node
-        if not self.waiting or node is None:
-            return False
-        return any(one.prefix in self.waiting and self._fits(one) for one in node.advertisements)
+        return any(map(self._fits, self._waiting.values()))
 
     def _fits(self, one: Advertisement) -> bool:
         return all(

@@ -65,6 +65,9 @@ def test_one_that_goes_makes_room_for_one_that_comes() -> None:
     assert len(room.whole(one, sent)) == COUNT - 1
     assert room.some({last: each[last]}, sent) == {}
     assert room.waiting == {last}
+    room.limits({SLOT: COUNT})
+    assert room.is_free
+    room.limits({SLOT: COUNT - 1})
     assert room.some({last: each[last], first: None}, sent) == {first: None, last: each[last]}
     assert room.waiting == frozenset()
 

@@ -109,10 +109,14 @@ def collect(agent: Agent) -> Iterator[Metric]:
     with suppress(Trouble):
         speaker = announcing.speaker
         yield from metrics.of_sessions(speaker.sessions() if speaker else ())
-    node = local.node
-    if node is not None:
-        told = ((each, str(one.prefix)) for one in agent.told for each in one.services)
-        yield from metrics.of_announced(node.name, told, ())
+    known = local.slice.services if local.slice else {}
+    told = (
+        (service, str(address))
+        for service in sorted(agent.told.services)
+        if service in known
+        for address in known[service].addresses
+    )
+    yield from metrics.of_announced(agent.settings.node, told, ())
     yield metrics.one("ferrule_frr_in_sync", "FRR is as it should be", not announcing.problem)
     yield metrics.counter("ferrule_frr_changes_total", "Lines changed", announcing.changes)
     yield metrics.counter("ferrule_frr_mended_total", "Lines mended", announcing.mended)

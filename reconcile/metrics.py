@@ -90,7 +90,8 @@ def _count(fill: Fill, state: str) -> int:
 def of_controller(controller: Controller, waiting: int) -> Iterator[Metric]:
     """What a leader has done, and what waits for it."""
     counts = controller.counts
-    services = controller.allocator.services.values() if controller.allocator else ()
+    allocator = controller.allocator
+    services = list(allocator.services.values()) if allocator else []  # it goes on meanwhile
     pending = sum(not each.addresses for each in services)
     yield counter("metallb_k8s_client_updates_total", "Statuses written", counts.updates)
     yield counter("metallb_k8s_client_update_errors_total", "Statuses not written", counts.failures)

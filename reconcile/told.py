@@ -72,8 +72,8 @@ class Told:
 
     @property
     def services(self) -> Collection[str]:
-        """All Services that are told of."""
-        return self._prefixes.keys()
+        """All Services that are told of, as of one moment: another thread may ask."""
+        return list(self._prefixes)
 
     def __contains__(self, service: object) -> bool:
         return service in self._prefixes

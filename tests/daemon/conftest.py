@@ -66,6 +66,17 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
 
 
 @pytest.fixture(scope="session")
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
+    """Another one, for tests that leave Nodes and other people's objects in it."""
+    plane = start(tmp_path_factory.mktemp("crowd"))
+    try:
+        with_our_kinds(plane)
+        yield plane
+    finally:
+        plane.stop()
+
+
+@pytest.fixture(scope="session")
 def bare(plane: Plane) -> Snapshot:
     """What is read of it before there is anything in it."""
     return load(str(plane.kubeconfig))

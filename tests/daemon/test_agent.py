@@ -84,9 +84,9 @@ class Site:
 
 @pytest.fixture
 def site(
-    plane: Plane, flavours: dict[str, Flavour], flavour: str, tmp_path: Path
+    crowd: Plane, flavours: dict[str, Flavour], flavour: str, tmp_path: Path
 ) -> Iterator[Site]:
-    world = World(plane)
+    world = World(crowd)
     with Lab(flavours) as lab:
         node = lab.device("node-1", flavour, {"rack": ["198.51.100.11/24"]})
         tor = lab.device("tor", flavour, {"rack": ["198.51.100.1/24"]}, TOR)

@@ -134,15 +134,15 @@ def _word(text: str) -> str:
 
 
 @pytest.fixture
-def cluster(plane: Plane, flavours: dict[str, Flavour], tmp_path: Path) -> Iterator[Cluster]:
-    world = World(plane)
-    give_roles(plane, world.name)
+def cluster(crowd: Plane, flavours: dict[str, Flavour], tmp_path: Path) -> Iterator[Cluster]:
+    world = World(crowd)
+    give_roles(crowd, world.name)
     there = Path(DIRECTORY).exists()
     Path(DIRECTORY).mkdir(exist_ok=True)
     with ExitStack() as stack:
         if not there:
             stack.callback(Path(DIRECTORY).rmdir)
-        stack.callback(take_roles, plane)
+        stack.callback(take_roles, crowd)
         stack.callback(world.end)
         lab = stack.enter_context(Lab(flavours))
         node = lab.device("node-1", "10", {"rack": ["198.51.100.11/24"]})
@@ -150,7 +150,7 @@ def cluster(plane: Plane, flavours: dict[str, Flavour], tmp_path: Path) -> Itera
         name = world.node("node-1", "198.51.100.11")
         world.pool("public", "192.0.2.0/24")
         meta = {"apiVersion": "ferrule.dev/v1alpha1", "kind": "Cluster"}
-        plane.apply({**meta, "metadata": {"name": world.name, "namespace": world.name}})
+        crowd.apply({**meta, "metadata": {"name": world.name, "namespace": world.name}})
         chosen = [{"matchLabels": {"world": world.name}}]
         peer = {"myASN": 64512, "peerASN": 65000, "peerAddress": "198.51.100.1"}
         world.apply("BGPPeer", "tor", connectTime="1s", nodeSelectors=chosen, **peer)

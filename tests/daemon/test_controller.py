@@ -15,8 +15,8 @@ pytestmark = pytest.mark.daemon
 
 
 @pytest.fixture
-def world(plane: Plane) -> Iterator[World]:
-    world = World(plane)
+def world(crowd: Plane) -> Iterator[World]:
+    world = World(crowd)
     yield world
     world.end()
 

@@ -23,27 +23,27 @@ API = "metallb.io/v1beta1"
 
 
 @pytest.fixture(scope="module")
-def kinds(plane: Plane) -> Iterator[Plane]:
+def kinds(crowd: Plane) -> Iterator[Plane]:
     """An API server that has MetalLB's kinds, for as long as these tests take."""
     answer = execute(["go", "mod", "download", "-json", MODULE])
     assert answer.returncode == 0, answer.stdout
     folder = Path(json.loads(answer.stdout)["Dir"], "config/crd/bases")
     crds = [one.data for file in sorted(folder.iterdir()) for one in read(file.read_bytes(), "crd")]
     for one in crds:
-        plane.apply(one)
+        crowd.apply(one)
 
     def served() -> bool:
         try:
-            resources = plane.ask("GET", GROUP)["resources"]
+            resources = crowd.ask("GET", GROUP)["resources"]
         except RuntimeError:
             return False
         return len([one for one in resources if "/" not in one["name"]]) >= len(crds)
 
     wait_for(served, 30, "MetalLB's kinds are served")
-    yield plane
+    yield crowd
     for one in crds:
         name = one["metadata"]["name"]  # type: ignore[index]
-        plane.ask("DELETE", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
+        crowd.ask("DELETE", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
 
 
 @pytest.fixture

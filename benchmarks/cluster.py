@@ -86,13 +86,12 @@ class Watch(threading.Thread):
 
 
 def service(world: World, name: str) -> dict[str, Any]:
-    """A Service of the world's class."""
+    """A Service of the world's class; without a selector, or Kubernetes adds slices for hours."""
     spec = {
         "type": "LoadBalancer",
         "loadBalancerClass": world.lb_class,
         "allocateLoadBalancerNodePorts": False,
         "ports": [{"name": "http", "port": 80, "targetPort": 8080}],
-        "selector": {"app": name},
     }
     return {**world.thing("Service", name, spec, "v1")}
 

@@ -44,11 +44,11 @@ def server(reply: Reply) -> Iterator[str]:
         while True:
             try:
                 heard = line.recv(65536)
-            except OSError:
+                if not heard:
+                    return
+                reply(heard, line)
+            except OSError:  # the test is over
                 return
-            if not heard:
-                return
-            reply(heard, line)
 
     def serve() -> None:
         while True:

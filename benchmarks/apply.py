@@ -1,15 +1,17 @@
-"""What apply does on a node, beside frr-reload.py with the same change on MetalLB's configuration.
+"""What apply sends to a node, beside frr-reload.py with the same change on MetalLB's configuration.
 
     python benchmarks/apply.py             as root; FRR as tests/daemon/install puts it there
     python benchmarks/apply.py 1000
 
 `sent` is one `vtysh -f` with the changed lines, from the start of its process; `heard` is when the
-neighbor has all of it, `verified` when the running-config has been read back and is as it should.
-`ratio` is frr-reload.py's time to heard, of the same change on the same machine, to ours.
+first neighbor has all of it, `verified` when the running-config has been read back and is as it
+should. `ratio` is frr-reload.py's time to heard, of the same change on the same machine, to ours.
+UPDATEs are those that the first neighbor heard. What takes longer than a limit is said to.
 """
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -20,20 +22,25 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
+import metallb_shape  # noqa: E402
 from daemon.flavour import Flavour, discover, wait_for  # noqa: E402
 from daemon.lab import Device, Lab  # noqa: E402
-from frr_shape import FAR, QUIET_S, heard, load, metallb, ours, reload  # noqa: E402
+from daemon.meant import Meant  # noqa: E402
+from daemon.rig import Majors, Rig, load  # noqa: E402
+from daemon.shop import Shop, prefix  # noqa: E402
+from frr_shape import FIRST, LIMIT_S, Bench, TooLongError, limit  # noqa: E402
 
 from ferrule.compiler.backends import frr  # noqa: E402
 
 SIZES = (1_000, 10_000)
 STEPS = (1, 100, 1_000, -1)
-HEARD_S = 300
+CLUSTER = "prod"
+WAIT_S = 600.0  # never reached: the limit comes first
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds, and UPDATE messages that the neighbor heard."""
+    """Seconds, and UPDATE messages that the first neighbor heard."""
 
     sent: float
     heard: float
@@ -41,76 +48,98 @@ class Measured:
     updates: int
 
 
+@dataclass(frozen=True)
+class Case:
+    """A change of so many Services."""
+
+    before: Meant
+    after: Meant
+    new: frozenset[str]
+    gone: frozenset[str]
+
+    @classmethod
+    def of(cls, size: int, step: int) -> Case:
+        """Some more at the end, or the last one less."""
+        base, after = Shop.of(size), Shop.of(size)
+        numbers = range(size, size + step) if step > 0 else range(size - 1, size)
+        for number in numbers:
+            after = after.put(number) if step > 0 else after.drop(number)
+        touched = frozenset(map(prefix, numbers))
+        none: frozenset[str] = frozenset()
+        sides = (touched, none) if step > 0 else (none, touched)
+        return cls(base.compiled(), after.compiled(), *sides)
+
+
 def measure(
-    flavour: Flavour, whole: str, change: Callable[[Device], float], count: int, step: int
+    flavour: Flavour, case: Case, text: str, change: Callable[[Device], None], *, ours: bool
 ) -> Measured:
-    """One change on top of `count` routes; `change` returns when it had sent it."""
+    """One change on top of what is there."""
+    majors = Majors(flavour.major, flavour.major)
     with Lab({flavour.major: flavour}) as lab:
-        here = lab.device("node", flavour.major, {"rack": ["10.1.0.10/24"]}, whole)
-        far = lab.device("far", flavour.major, {"rack": ["10.1.0.1/24"]}, FAR)
-        far.wait_established("10.1.0.10", seconds=60)
-        wait_for(lambda: heard(far)[0] == count, HEARD_S, "all routes are there")
-        time.sleep(QUIET_S)
-        before = heard(far)[1]
+        bench = Bench(Rig(lab, majors, case.before))
+        bench.start(text)
+        bench.ears.forget()
         start = time.perf_counter()
-        sent = change(here) - start
-        wait_for(lambda: heard(far)[0] == count + step, HEARD_S, "the neighbor has it")
-        there = time.perf_counter() - start
-        verified = 0.0
-        if not whole.startswith("ip prefix-list 10."):  # MetalLB's is not read back
-            running = frr.parse(here.frr.running_config(), "prod")
-            assert not frr.diff(running, frr.intend(ours(1, count + step), "prod")).commands
-            verified = time.perf_counter() - start
-        time.sleep(QUIET_S)
-        return Measured(sent, there, verified, heard(far)[1] - before)
+        with limit(LIMIT_S):
+            change(bench.node)
+            sent = time.perf_counter() - start
+            wait_for(lambda: is_heard(bench, case), WAIT_S, "the neighbor has it")
+            heard = time.perf_counter() - start
+        if ours:
+            running = frr.parse(bench.node.frr.running_config(), CLUSTER)
+            assert not frr.diff(running, case.after.model("node-1")).commands
+        verified = time.perf_counter() - start
+        bench.ears.wait_quiet()
+        return Measured(sent, heard, verified, bench.ears.heard()[FIRST].messages)
 
 
-def by_diff(count: int, step: int) -> Callable[[Device], float]:
+def is_heard(bench: Bench, case: Case) -> bool:
+    """Whether the first neighbor has heard all that is new, and of all that is gone."""
+    said = bench.ears.so_far(FIRST)
+    return case.new <= {*said.announced} and case.gone <= {*said.withdrawn}
+
+
+def by_diff(case: Case) -> Callable[[Device], None]:
     """As apply does: what runs was read for the plan, now only the changed lines are sent."""
-    wanted = frr.intend(ours(1, count + step), "prod")
-    running = frr.intend(ours(1, count), "prod")
-    script = frr.script(frr.diff(running, wanted).commands)
+    running = frr.intend(case.before.model("node-1"), CLUSTER)
+    script = frr.script(frr.diff(running, case.after.model("node-1")).commands)
 
-    def change(device: Device) -> float:
-        load(device, script)
-        return time.perf_counter()
+    def change(device: Device) -> None:
+        assert load(device, script) == []
 
     return change
 
 
-def by_reload(count: int, step: int) -> Callable[[Device], float]:
+def by_reload(case: Case) -> Callable[[Device], None]:
     """As MetalLB does: the whole file, and frr-reload.py to find the difference."""
-    text = metallb(1, count + step)
-
-    def change(device: Device) -> float:
-        reload(device, text)
-        return time.perf_counter()
-
-    return change
+    text = metallb_shape.text(case.after)
+    return lambda device: metallb_shape.reload(device, text)
 
 
-def row(flavour: Flavour, count: int, step: int) -> str:
+def row(flavour: Flavour, case: Case, step: int) -> str:
     """One line of the table."""
-    mine = measure(flavour, frr.render(ours(1, count)), by_diff(count, step), count, step)
+    text = case.before.text("node-1")
+    mine = measure(flavour, case, text, by_diff(case), ours=True)
     said = f"  {step:+6}{mine.sent:9.2f}s{mine.heard:9.2f}s{mine.verified:9.2f}s{mine.updates:9}"
     try:
-        other = measure(flavour, metallb(1, count), by_reload(count, step), count, step)
-    except (TimeoutError, subprocess.SubprocessError) as error:
-        return f"{said}   frr-reload.py: {type(error).__name__}"
+        text = metallb_shape.text(case.before)
+        other = measure(flavour, case, text, by_reload(case), ours=False)
+    except (TooLongError, subprocess.SubprocessError) as error:
+        return f"{said}   frr-reload.py: {error}"
     return f"{said}{other.heard:9.2f}s{other.heard / mine.heard:8.1f}x{other.updates:9}"
 
 
 def main() -> None:
     """Print a table for each installed FRR and each size."""
-    for flavour in discover().values():
-        for count in map(int, sys.argv[1:]) if sys.argv[1:] else SIZES:
-            print(f"FRR {flavour.version}, {count:,} Services")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))  # labs are taken down on the way out
+    for size in [*map(int, sys.argv[1:])] or SIZES:
+        cases = {step: Case.of(size, step) for step in STEPS}
+        for flavour in discover().values():
+            print(f"FRR {flavour.version}, {size:,} Services")
             names = ("sent", "heard", "verified", "UPDATEs", "reload", "ratio", "UPDATEs")
-            print(
-                "        " + "".join(f"{one:>{10 if n < 3 else 9}}" for n, one in enumerate(names))
-            )
-            for step in STEPS:
-                print(row(flavour, count, step), flush=True)
+            print("        " + "".join(f"{one:>{10 - (n > 2)}}" for n, one in enumerate(names)))
+            for step, case in cases.items():
+                print(row(flavour, case, step), flush=True)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,9 @@ def runs(world: Runs) -> Iterator[Runs]:
     assert world.resets() == lost
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.soak)]
+)
 def test_whoever_is_interrupted_puts_back(runs: Runs, number: signal.Signals) -> None:
     with (
         runs.fabric.switches["tor-a"].fault("config", "pause", 1),
@@ -160,7 +162,7 @@ def test_a_workstation_whose_link_is_cut_cannot_confirm(runs: Runs) -> None:
     assert runs.is_at(runs.before)
 
 
-@pytest.mark.parametrize("device", ["node-1", "tor-a"])
+@pytest.mark.parametrize("device", [pytest.param("node-1", marks=pytest.mark.soak), "tor-a"])
 def test_somebody_elses_later_change_is_not_undone(runs: Runs, device: str) -> None:
     """Of one line, or of one field, that we had written."""
     done = runs.apply(runs.after, "--confirm", "10")

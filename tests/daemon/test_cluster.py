@@ -303,6 +303,7 @@ def test_an_agent_that_takes_everything_along(cluster: Cluster) -> None:
     assert cluster.lost() == 0
 
 
+@pytest.mark.soak
 def test_bgpd_that_starts_again_is_told_everything_again(cluster: Cluster) -> None:
     cluster.start("reconcile-1")
     cluster.start("agent-1")

@@ -200,6 +200,7 @@ def test_what_others_change_is_told_and_left(fabric: Fabric, tor: FabricSwitch) 
     assert holds(tor.rows(), fabric.rows(TOR))
 
 
+@pytest.mark.soak
 def test_a_switch_that_is_gone_holds_up_nobody(fabric: Fabric, tor: FabricSwitch) -> None:
     away = "Switch tor-x: {addresses: [203.0.113.1/24], management: {host: 198.51.100.99}}\n"
     with keeping(fabric) as kept:

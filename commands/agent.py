@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -14,29 +14,17 @@ from ferrule.apply.speaker import Place, Speaker
 from ferrule.apply.target import Trouble
 from ferrule.apply.vty_turn import Turns
 from ferrule.commands import talk
-from ferrule.commands.process import alive, own_namespace, serve, until_told
-from ferrule.observe.cluster_account import enter
-from ferrule.observe.cluster_api import Api
+from ferrule.commands.process import Process, until_told
 from ferrule.observe.cluster_config import ClusterError
 from ferrule.reconcile import metrics
 from ferrule.reconcile.agent import Agent, Settings, run
 from ferrule.reconcile.logs import Log
 from ferrule.reconcile.publish import now
 
-NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-
 
 def main(
+    process: Process,
     *,
-    paths: Sequence[str],
-    context: str | None,
-    kubeconfig: str | None,
-    namespace: str | None,
-    lb_class: str,
-    ignore_exclude_lb: bool,
-    health_port: int,
-    metrics_port: int,
-    log_level: str,
     node_name: str,
     vtysh: str,
     frr_dir: str,
@@ -46,34 +34,31 @@ def main(
     accept_wait: int,
 ) -> int:
     """Run one agent; the exit code."""
-    log, place = Log(log_level), Place(Path(frr_dir), tuple(shlex.split(vtysh)), save)
+    log, place = Log(process.log_level), Place(Path(frr_dir), tuple(shlex.split(vtysh)), save)
     settings = Settings(
         node_name,
-        namespace or own_namespace(),
-        paths,
-        lb_class,
-        ignore_exclude_label=ignore_exclude_lb,
+        process.where,
+        process.paths,
+        process.lb_class,
+        ignore_exclude_label=process.ignore_exclude_lb,
         accept_wait_s=accept_wait,
         withdraw_on_cordon=withdraw_on_cordon,
     )
     try:
-        api = Api(enter(kubeconfig, context))
+        api = process.api()
     except ClusterError as bad:
         talk.diagnostics([bad.diagnostic])
         return 1
-    agent = Agent(
-        api, settings, log, lambda cluster, lost: speaking(node_name, cluster, place, lost)
-    )
+    agent = Agent(api, settings, log, lambda *told: speaking(node_name, place, *told))
     with ExitStack() as open_:
-        ports = (health_port, metrics_port)
-        serve(open_, ports, lambda: collect(agent), lambda: unready(agent), alive)
+        process.serve(open_, lambda: collect(agent), lambda: unready(agent))
         run(agent, until_told())
     if withdraw_on_exit:
         withdraw(agent, log)
     return 0
 
 
-def speaking(node: str, cluster: str, place: Place, lost: Callable[[], object]) -> Speaker:
+def speaking(node: str, place: Place, cluster: str, lost: Callable[[], object]) -> Speaker:
     """The speaker of a node."""
     by = f"ferrule agent on {node}"  # as it is found again after a load that was cut
     return Speaker(Turns(node, cluster, Run("agent", by, now())), place, on_loss=lost)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Literal
 
 from prometheus_client.core import Metric
 
 from ferrule.commands import talk
-from ferrule.commands.process import alive, own_namespace, serve, until_told
+from ferrule.commands.process import Process, until_told
 from ferrule.compiler.plan import Impact
 from ferrule.compiler.source import Document
 from ferrule.compiler.spec import read_spec, sort_documents
 from ferrule.observe import files
-from ferrule.observe.cluster_account import enter
 from ferrule.observe.cluster_api import Api
 from ferrule.observe.cluster_config import ClusterError
 from ferrule.observe.cluster_lists import listed
@@ -57,56 +57,41 @@ class Replica:
 
 
 def main(
+    process: Process,
     *,
-    paths: Sequence[str],
-    context: str | None,
-    kubeconfig: str | None,
-    namespace: str | None,
-    lb_class: str,
-    ignore_exclude_lb: bool,
-    health_port: int,
-    metrics_port: int,
-    log_level: str,
     identity: str | None,
     allow: Sequence[str],
-    drift: str,
+    drift: Literal["report", "correct"],
     interval: int,
 ) -> int:
     """Run one replica; the exit code."""
-    log, stopping = Log(log_level), until_told()
-    where = namespace or own_namespace()
+    log, stopping, where = Log(process.log_level), until_told(), process.where
     try:
-        api = Api(enter(kubeconfig, context))
-        cluster = cluster_name(api, where, paths)
+        api = process.api()
+        cluster = cluster_name(api, where, process.paths)
     except ClusterError as bad:
         talk.diagnostics([bad.diagnostic])
         return 1
-    policy = Policy(
-        USUAL | {one for one in Impact if one.word in allow},
-        "correct" if drift == "correct" else "report",
-    )
+    policy = Policy(USUAL | {one for one in Impact if one.word in allow}, drift)
     with ExitStack() as open_:
         election = open_.enter_context(Election(api, where, cluster, name=identity or ""))
         settings = Settings(
             where,
-            paths,
-            lb_class,
-            ignore_exclude_label=ignore_exclude_lb,
+            process.paths,
+            process.lb_class,
+            ignore_exclude_label=process.ignore_exclude_lb,
             identity=election.name,
             switches=SwitchSettings(policy, Pace(interval_s=interval)),
         )
         replica = Replica(election)
-        ports = (health_port, metrics_port)
-        serve(open_, ports, replica.collect, replica.unready, alive)
+        process.serve(open_, replica.collect, replica.unready)
         log.info("waiting", identity=election.name, cluster=cluster, namespace=where)
         while not stopping.is_set():
             if lead := election.wait(LOOK_S):
                 log.info("leading", term=lead.term, contested=lead.contested)
-                with Reign(api, settings, log, lead) as reign:
-                    replica.reign = reign
-                    while lead.valid() and not stopping.is_set():
-                        reign.step()
-                    replica.reign = None
+                with Reign(api, settings, log, lead) as replica.reign:
+                    replica.reign.last(stopping)
+                replica.reign = None
                 log.info("following", term=lead.term)
     return 0
 

@@ -19,13 +19,13 @@ from typing import Protocol
 from ferrule.apply.target import Trouble
 from ferrule.compiler.allocate import Held
 from ferrule.compiler.allocation import Allocator, Namespaces, Pools
-from ferrule.compiler.errors import Diagnostic, quoted
+from ferrule.compiler.errors import quoted
 from ferrule.compiler.network import Address, Service
 from ferrule.reconcile.events import About, Event
 from ferrule.reconcile.intent import Intent, Reading
 from ferrule.reconcile.kept import Watched
 from ferrule.reconcile.logs import Log
-from ferrule.reconcile.statuses import Word
+from ferrule.reconcile.statuses import Leave, Word
 
 LOOK_S = 2.0  # between two looks at the files of the spec
 REASONS = {  # MetalLB's, of metallb.md §2.6
@@ -37,11 +37,8 @@ REASONS = {  # MetalLB's, of metallb.md §2.6
 class Writer(Protocol):
     """Who writes statuses."""
 
-    def put(self, word: Word) -> None:
+    def put(self, key: str, word: Word | Leave) -> None:
         """Write it, soon."""
-
-    def forget(self, namespace: str, name: str) -> None:
-        """Take back what was noted on a Service that is not ours any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,6 @@ class Counts:
     """For the metrics."""
 
     updates: int = 0
-    conflicts: int = 0
     failures: int = 0
     config_loaded: bool = False
     config_stale: bool = False
@@ -115,7 +111,6 @@ class Controller:
     def _failed(self, key: str, trouble: Trouble) -> None:
         wanted, seen = self._wanted.get(key), self.watched.get(key)
         if trouble.code == "status-conflict":
-            self.counts.conflicts += 1
             if wanted and seen and wanted.version != seen.version:
                 self._wanted.pop(key)  # decided from what is known by now; else more is to come
                 self._changed.add(key)
@@ -178,7 +173,7 @@ class Controller:
                 watched = self.watched.get(key)
                 if watched and not watched.shows(*_of(self.allocator.services[key])):
                     self._to_mark[key] = watched.version
-                    self._writer.put(Word(watched.demand, (), "", self._term))
+                    self._writer.put(key, Word(watched.demand, (), "", self._term))
             self._log.info("marking", services=len(self._to_mark), term=self._term)
             self._term = ""
 
@@ -214,7 +209,7 @@ class Controller:
             self._held_up.add(key)
             return
         self._wanted[key] = wanted
-        self._writer.put(Word(watched.demand, addresses, pool or ""))
+        self._writer.put(key, Word(watched.demand, addresses, pool or ""))
 
     def _leave(self, key: str) -> None:
         """A Service that is gone, or that is not ours any more."""
@@ -222,7 +217,7 @@ class Controller:
         self._said.pop(key, None)
         if key in self._dropped:
             self._dropped.discard(key)
-            self._writer.forget(*key.split("/", 1))
+            self._writer.put(key, Leave(*key.split("/", 1)))
 
     # Telling.
 
@@ -270,8 +265,3 @@ def _events(watched: Watched, service: Service) -> Iterable[Event]:
         if reason == "LoadBalancerFailed":
             message = f"invalid requested loadbalancer IPs: {service.pending.message}"
         yield Event(about, reason, message, "Warning")
-
-
-def describe(found: Iterable[Diagnostic]) -> str:
-    """Errors in one line."""
-    return "; ".join(f"{one.code}: {one.message}" for one in found)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from ferrule.compiler.network import Family, Node, RouteClass
+from ferrule.compiler.network import Family, Node, Prefix, RouteClass
 
 SetKey = tuple[str, Family, int]
 Accepted = Mapping[str, Collection[SetKey]]
@@ -74,24 +74,22 @@ class Gate:
         """Whether somebody waits whose time has not come."""
         return len(self.overdue) < len(self._since)
 
-    def next_s(self, now: float) -> float | None:
-        """How long until somebody has waited for long enough; None: nobody waits."""
-        left = [
-            self._wait_s - (now - since)
-            for one, since in self._since.items()
-            if one not in self.overdue
-        ]
-        return max(0.0, min(left)) if left else None
-
 
 def key_of(one: RouteClass) -> SetKey:
     """The set that the prefixes of a class are of."""
     return one.pool, one.family, one.length
 
 
-def without(node: Node, closed: Collection[SetKey]) -> Node:
-    """A node that holds some sets back."""
+def without(node: Node, closed: Collection[SetKey], sent: Collection[Prefix] = ()) -> Node:
+    """A node that holds some sets back, but for prefixes that are `sent` already.
+
+    The set they were of is taken where they are heard: a switch gives up none before its nodes do.
+    """
     if not closed:
         return node
-    told = tuple(one for one in node.advertisements if key_of(one.route_class) not in closed)
-    return replace(node, advertisements=told)
+    told = (
+        one
+        for one in node.advertisements
+        if one.prefix in sent or key_of(one.route_class) not in closed
+    )
+    return replace(node, advertisements=tuple(told))

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ferrule.compiler.errors import Diagnostic
 from ferrule.compiler.kube import Endpoints, read_endpoints
 from ferrule.compiler.network import Address
 from ferrule.compiler.service import PREFIXES, Demand, read_services
@@ -37,7 +36,6 @@ class Watched:
     ingress: tuple[str, ...]
     pool: str | None
     deprecated: tuple[str, ...] = ()
-    found: tuple[Diagnostic, ...] = ()
     version: str = field(default="", compare=False)
     uid: str = field(default="", compare=False)
 
@@ -49,7 +47,7 @@ class Watched:
 def service(raw: Raw, lb_class: str = "") -> Watched | None:
     """A Service; None where it is not ours to serve."""
     meta = raw["metadata"]
-    demands, found = read_services([Document({**raw, "kind": "Service"})], lb_class)
+    demands, _ = read_services([Document({**raw, "kind": "Service"})], lb_class)
     if not demands:
         return None
     notes = meta.get("annotations") or {}
@@ -62,7 +60,6 @@ def service(raw: Raw, lb_class: str = "") -> Watched | None:
         tuple(ingress),
         notes.get(POOL),
         tuple(sorted(name for name in notes if name.startswith(f"{OLD_PREFIX}/"))),
-        tuple(found),
         kept["resourceVersion"],
         kept["uid"],
     )

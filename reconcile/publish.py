@@ -2,13 +2,12 @@
 
 One thread writes, object by object, whatever was last asked for; what an object says already is not
 written again. It comes after everything that carries traffic: a status that is late misleads
-nobody, so failures are only counted and tried again.
+nobody, so what fails is tried again and no more is made of it.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,9 +17,9 @@ from ferrule.compiler.errors import Diagnostic
 from ferrule.compiler.source import Document
 from ferrule.observe.cluster_api import Answer, Api
 from ferrule.observe.cluster_lists import Resource
+from ferrule.reconcile.backlog import Backlog
 
 MANAGER = "ferrule"
-RETRY_S = 5.0
 PACE_S = 0.02
 MOST_TOLD = 3  # mistakes in one condition
 LONGEST = 4096
@@ -73,69 +72,51 @@ class Publisher(threading.Thread):
     def __init__(self, api: Api, leading: Callable[[], bool] = lambda: True) -> None:
         super().__init__(name="publisher", daemon=True)
         self._api, self._leading = api, leading
-        self._posts: OrderedDict[Key, Post] = OrderedDict()
+        self._posts: Backlog[Key, Post] = Backlog()
         self._said: dict[Key, Mapping[str, object] | None] = {}
-        self._changed = threading.Condition()
-        self._stopped = False
-        self.failures = 0
-        self.last_failure = ""
+        self._stopping = threading.Event()
         self.start()
 
     def put(self, post: Post) -> None:
         """Write this, unless it is what was written last."""
-        with self._changed:
-            key = post.path, post.manager
-            if key in self._said and self._said[key] == post.said:
-                self._posts.pop(key, None)
-            else:
-                self._posts[key] = post
-                self._changed.notify()
-
-    def forget(self) -> None:
-        """Others may have written since: everything that is put is written again."""
-        with self._changed:
-            self._said.clear()
+        key = post.path, post.manager
+        if key in self._said and self._said[key] == post.said:
+            self._posts.drop(key)
+        else:
+            self._posts.put(key, post)
 
     def stop(self) -> None:
         """No more."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify()
+        self._stopping.set()
+        self._posts.stop()
         self.join()
 
     def run(self) -> None:
         """Until it is stopped."""
-        while (post := self._take()) is not None:
+        while (taken := self._posts.take()) is not None:
+            key, post = taken
             if not self._leading():
                 continue
-            failure = self._write(post)
-            key = post.path, post.manager
-            with self._changed:
-                if failure:
-                    self.failures, self.last_failure = self.failures + 1, failure
-                    self._posts.setdefault(key, post)
-                else:
-                    self._said[key] = post.said
-                self._changed.wait_for(lambda: self._stopped, RETRY_S if failure else PACE_S)
+            if self._write(post):
+                self._posts.again(key, post)
+            else:
+                self._posts.done(key)
+                self._said[key] = post.said
+            self._stopping.wait(PACE_S)
 
-    def _take(self) -> Post | None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._stopped or self._posts)
-            return None if self._stopped else self._posts.popitem(last=False)[1]
-
-    def _write(self, post: Post) -> str:
-        """What is wrong; nothing is fine. An object, or a kind, that is gone needs no status."""
+    def _write(self, post: Post) -> bool:
+        """Whether it is to be tried again. An object, or a kind, that is gone needs no status."""
         if post.said is None:
             answer = self._api.send("DELETE", post.path)
-            return "" if answer.ok or answer.status == HTTPStatus.NOT_FOUND else answer.said
+            return not answer.ok and answer.status != HTTPStatus.NOT_FOUND
         answer = self._apply(post)
         if answer.status == HTTPStatus.NOT_FOUND and post.labels is not None:
             collection = post.resource.path(post.namespace or None)
             made = self._api.send("POST", collection, body=post.body)
             if made.status == HTTPStatus.NOT_FOUND:
-                return ""
+                return False
             answer = self._apply(post) if made.ok else made
-        return "" if answer.ok or answer.status == HTTPStatus.NOT_FOUND else answer.said
+        return not answer.ok and answer.status != HTTPStatus.NOT_FOUND
 
     def _apply(self, post: Post) -> Answer:
         """Server-side apply, so that others' conditions of the same object stay."""

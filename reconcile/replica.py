@@ -122,6 +122,11 @@ class Reign:
         self.events.stop()
         self.publisher.stop()
 
+    def last(self, stopping: threading.Event) -> None:
+        """Lead until the lead ends, or `stopping`."""
+        while self.lead.valid() and not stopping.is_set():
+            self.step()
+
     def step(self) -> None:
         """Take in what is new, and do what comes of it."""
         if batch := self.watches.inbox.take(TICK_S):
@@ -176,10 +181,3 @@ class Reign:
             full = reports.fills(controller.allocator)
             for post in reports.counters(controller.reading, full):
                 self.publisher.put(post)
-
-
-def reign(api: Api, settings: Settings, log: Log, lead: Lead, stopping: threading.Event) -> None:
-    """Lead until the lead ends, or `stopping`."""
-    with Reign(api, settings, log, lead) as one:
-        while lead.valid() and not stopping.is_set():
-            one.step()

@@ -1,7 +1,7 @@
 """Metrics and health over HTTP: `/metrics`, `/healthz`, `/readyz`.
 
 What is served is computed when it is asked for: `collect` gives families, `ready` says why not yet
-(an empty text is ready), `alive` why not any more.
+(an empty text is ready). Alive is who answers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ class Serving:
         port: int,
         collect: Callable[[], Iterable[Metric]],
         ready: Why,
-        alive: Why,
         *,
         host: str = "",
     ) -> None:
@@ -48,7 +47,7 @@ class Serving:
                 if self.path == "/metrics":
                     self._answer(HTTPStatus.OK, generate_latest(registry), CONTENT_TYPE_LATEST)
                 elif self.path in ("/healthz", "/livez", "/readyz"):
-                    why = (ready if self.path == "/readyz" else alive)()
+                    why = ready() if self.path == "/readyz" else ""
                     status = HTTPStatus.SERVICE_UNAVAILABLE if why else HTTPStatus.OK
                     self._answer(status, f"{why or 'ok'}\n".encode(), "text/plain; charset=utf-8")
                 else:

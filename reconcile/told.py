@@ -78,9 +78,6 @@ class Told:
     def __contains__(self, service: object) -> bool:
         return service in self._prefixes
 
-    def __iter__(self) -> Iterator[Advertisement]:
-        return iter(self._told.values())
-
 
 def labels(node: str, service: str) -> dict[str, str]:
     """The labels by which MetalLB's status objects are found; a name that is too long for a

@@ -13,7 +13,7 @@ from daemon.flavour import wait_for
 from daemon.kube import Plane
 from ferrule.observe.cluster_api import connect
 from ferrule.reconcile.logs import Log
-from ferrule.reconcile.replica import Settings, reign
+from ferrule.reconcile.replica import Reign, Settings
 
 OURS = "ferrule.dev/v1alpha1"
 GROUP = f"/apis/{OURS}"
@@ -149,7 +149,12 @@ class World:
         stopping = threading.Event()
         api = connect(str(self.plane.kubeconfig))
         log = Log("debug", self.log)
-        thread = threading.Thread(target=reign, args=(api, settings, log, crown, stopping))
+
+        def lead() -> None:
+            with Reign(api, settings, log, crown) as reign:
+                reign.last(stopping)
+
+        thread = threading.Thread(target=lead)
         thread.start()
 
         def end() -> None:

@@ -43,10 +43,11 @@ def test_it_does_not_wait_for_ever() -> None:
     gate, one = Gate(WAIT_S), node()
     gate.accepted({"tor-a": {KEY}})
     assert gate.closed(one, 5) == {KEY}
-    assert gate.next_s(10) == 25
+    assert gate.waits
     assert gate.closed(one, 34.9) == {KEY}
     assert gate.closed(one, 35) == frozenset()
     assert gate.overdue == {Held(KEY, "tor-b")}
+    assert not gate.waits
 
 
 def test_what_passed_once_stays_announced() -> None:
@@ -77,3 +78,16 @@ def test_nothing_of_a_closed_set_is_told() -> None:
     one = node()
     assert without(one, {KEY}) == replace(one, advertisements=())
     assert without(one, {("public", "ipv4", 24)}).advertisements == one.advertisements
+
+
+def test_what_is_announced_is_not_withdrawn_because_its_pool_has_another_name() -> None:
+    """The switch takes the prefix as one of the old set, until nobody sends it any more."""
+    gate = Gate(WAIT_S)
+    old, new = node(), node(BOTH.replace("public", "renamed"))
+    gate.accepted({"tor-a": {KEY}, "tor-b": {KEY}})
+    assert gate.closed(old, 0) == frozenset()
+    closed = gate.closed(new, 1)
+    assert closed == {("renamed", "ipv4", 32)}
+    sent = {one.prefix for one in old.advertisements}
+    assert without(new, closed, sent).advertisements == new.advertisements
+    assert without(new, closed).advertisements == ()

@@ -39,7 +39,7 @@ def process() -> Process:
 
 @pytest.fixture
 def serving(process: Process) -> Iterator[str]:
-    one = Serving(0, lambda: process.found, lambda: process.why_not, lambda: "", host="127.0.0.1")
+    one = Serving(0, lambda: process.found, lambda: process.why_not, host="127.0.0.1")
     yield f"http://127.0.0.1:{one.port}"
     one.stop()
 

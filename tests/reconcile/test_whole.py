@@ -212,3 +212,14 @@ def test_from_a_service_to_a_route_over_both_nodes(whole: Whole) -> None:
     whole.waits_for({*every, "203.0.113.0/32"})
     assert {one["pool"] for one in whole.said()["accepts"]} == {"public", "second"}
     assert whole.lost() == lost
+
+    # The pool has another name: the switch takes up the new set, and no route goes meanwhile.
+    whole.write(SPEC.replace("IPAddressPool public", "IPAddressPool renamed") + second)
+
+    def is_renamed() -> bool:
+        assert whole.routes().keys() >= every
+        return {one["pool"] for one in whole.said()["accepts"]} == {"renamed", "second"}
+
+    wait_for(is_renamed, SWITCH_S, "the switch takes the renamed set, and the old one no more")
+    whole.waits_for({*every, "203.0.113.0/32"})
+    assert whole.lost() == lost

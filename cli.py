@@ -7,6 +7,8 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -427,9 +429,18 @@ def schema(kind: str | None, *, crd: bool) -> None:
     _print_json(known[kind] if kind else schemas.everything())
 
 
-def cluster_process_options(command: F) -> F:
-    """What the two processes of a cluster have in common."""
-    decorate: Sequence[Callable[[F], F]] = (
+def process_options(command: Callable[..., int]) -> Callable[..., None]:
+    """What the two processes of a cluster have in common; the command is handed a `Process`."""
+
+    @wraps(command)
+    def bundled(**options: Any) -> None:
+        from ferrule.commands.process import Process
+
+        names = [one.name for one in fields(Process)]
+        process = Process(**{name: options.pop(name) for name in names})
+        click.get_current_context().exit(command(process, **options))
+
+    decorate: Sequence[Callable[[Callable[..., None]], Callable[..., None]]] = (
         click.argument("paths", nargs=-1, metavar="[PATH...]"),
         option("--context", metavar="NAME", help="The cluster of this kubeconfig context."),
         option("--kubeconfig", metavar="FILE", help="The cluster of this kubeconfig."),
@@ -441,28 +452,28 @@ def cluster_process_options(command: F) -> F:
         option("--log-level", type=LEVEL, default="info", show_default=True),
     )
     for one in reversed(decorate):
-        command = one(command)
-    return command
+        bundled = one(bundled)
+    return bundled
 
 
 @main.command()
-@cluster_process_options
+@process_options
 @option("--identity", metavar="NAME", help="Who leads; default: the host's name and a number.")
 @option("--allow", multiple=True, type=click.Choice(ALLOWED), help="Allow this impact.")
 @option("--drift", type=click.Choice(["report", "correct"]), default="report", show_default=True)
 @option("--interval", type=click.IntRange(5), default=60, help="Seconds between two looks.")
-def reconcile(**options: Any) -> None:
+def reconcile(process: Any, **options: Any) -> int:
     """Give addresses to the Services of a cluster, and keep its switches; the controller.
 
     The spec is the custom resources of its namespace, and the files of PATH... beside them.
     """
     from ferrule.commands import reconcile as controlling
 
-    click.get_current_context().exit(controlling.main(**options))
+    return controlling.main(process, **options)
 
 
 @main.command()
-@cluster_process_options
+@process_options
 @option("--node-name", metavar="NAME", required=True, help="The Node that this is.")
 @option("--vtysh", default="vtysh", show_default=True, help="vtysh, with its arguments.")
 @option("--frr-dir", type=click.Path(), default="/var/run/frr", show_default=True)
@@ -470,11 +481,11 @@ def reconcile(**options: Any) -> None:
 @option("--withdraw-on-exit", is_flag=True, help="Announce nothing once the agent has ended.")
 @option("--withdraw-on-cordon", is_flag=True, help="Announce nothing from a cordoned node.")
 @option("--accept-wait", type=click.IntRange(0), default=30, help="Seconds to wait for switches.")
-def agent(**options: Any) -> None:
+def agent(process: Any, **options: Any) -> int:
     """Keep the FRR of this node as its cluster wants it."""
     from ferrule.commands import agent as announcing
 
-    click.get_current_context().exit(announcing.main(**options))
+    return announcing.main(process, **options)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@
 
 Each pass is a function of frozen values. CI, workstation and cluster differ only in where the
 documents come from and where the artifacts go.
+
+A loop that runs on does not compile all of it for one Service more: `allocation` keeps addresses
+up to date, `slice` one node, `rooms` what switches take. By law each is equal to its passes here.
 """
 
 from __future__ import annotations

@@ -1,1 +1,10 @@
-"""In the cluster: the controller and the agents. They only chain what the other packages do."""
+"""In the cluster: what runs on there, chained out of what the other packages do once.
+
+feeds, kept      what is watched, and the little that is kept of each object
+intent           the spec in force, read of it
+lease, candidate who leads
+replica          a lead: controller (addresses), switchboard and switches, reports
+agent            a node: local (its slice), announcing (gate, room; FRR's speaker), told
+statuses, publish, events    what is written back, each by its backlog
+metrics, serving, logs       what is said to whoever asks
+"""

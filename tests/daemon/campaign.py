@@ -178,7 +178,9 @@ class Campaign(ABC):
             waiting = [
                 link
                 for link, (end, count) in wanted.items()
-                if not seen[link].up or getattr(seen[link], end).heard != count
+                if not seen[link].up
+                or seen[link].waits_for_bfd
+                or getattr(seen[link], end).heard != count
             ]
             return waiting + [link for link, old in anew.items() if not seen[link].is_after(old)]
 

@@ -45,6 +45,7 @@ class End:
     updates: int
     heard: int
     facts: tuple[object, ...]
+    bfd: str | None = None  # how that does, where the router has it for the neighbor
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,12 @@ class Seen:
     @property
     def up(self) -> bool:
         return bool(self.near and self.near.up and self.far and self.far.up)
+
+    @property
+    def waits_for_bfd(self) -> bool:
+        """Whether both ends have BFD, and it has not come up yet: it comes after the session."""
+        each = [one.bfd for one in (self.near, self.far) if one]
+        return None not in each and {*each} != {"Up"}
 
     def is_after(self, before: Seen) -> bool:
         """Whether it is up and another session than before."""
@@ -90,6 +97,7 @@ def _end(one: Mapping[str, Any]) -> End:
             one.get("bgpTimerHoldTimeMsecs"),
             one.get("gracefulRestartInfo", {}).get("remoteGrMode"),
         ),
+        one.get("peerBfdInfo", {}).get("status") if "peerBfdInfo" in one else None,
     )
 
 

@@ -13,12 +13,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from ferrule.compiler.contests import Contest, Contests
 from ferrule.compiler.elect import Election, able_nodes
 from ferrule.compiler.inputs import Inputs
 from ferrule.compiler.kube import Endpoints
 from ferrule.compiler.ledger import Ledger
-from ferrule.compiler.network import Address, Advertisement, Announcement, Node, Prefix
-from ferrule.compiler.ownership import Answers, Ownership
+from ferrule.compiler.network import Address, Advertisement, Node, Prefix
 from ferrule.compiler.policy import Key
 from ferrule.compiler.routes import Part, Routes
 from ferrule.compiler.seen import Seen
@@ -33,22 +33,21 @@ class Changed:
     """What is different on the node: prefixes with their advertisement, or None where it is gone.
 
     With other `classes` the network lines are not enough: all of the node has to be compared.
+    `contests` are those of layer 2, by Service, or None where nobody answers any more.
     """
 
     advertisements: Mapping[Prefix, Advertisement | None] = field(default_factory=dict)
     classes: bool = False
-    ceased: frozenset[Announcement] = frozenset()
-    announced: frozenset[Announcement] = frozenset()
+    contests: Mapping[str, Contest | None] = field(default_factory=dict)
 
 
 class Slice:
     """A node by its name, among the nodes, the spec and the secrets of `inputs`.
 
-    Services and endpoints are taken from `update` alone. `live` are the nodes that take part on
-    layer 2; by default all of them.
+    Services and endpoints are taken from `update` alone.
     """
 
-    def __init__(self, name: str, inputs: Inputs, live: Iterable[str] | None = None) -> None:
+    def __init__(self, name: str, inputs: Inputs) -> None:
         self.name = name
         self.services: dict[str, Seen] = {}
         self.endpoints: dict[str, Endpoints] = {}
@@ -62,7 +61,7 @@ class Slice:
         self._ledger = Ledger(spec.pools, {})
         self._routes = Routes(Speech(spec), self._kube, self._sessions, silent=name not in able)
         election = Election(spec.l2_advertisements, spec.pools, able)
-        self._owned = Ownership(name, election, able if live is None else live)
+        self._contests = Contests(name, election)
 
     @property
     def node(self) -> Node:
@@ -73,7 +72,7 @@ class Slice:
             self._sessions,
             self._routes.classes,
             self._routes.advertisements,
-            self._owned.announcements,
+            self._contests.announcements,
             self._kube.origin,
         )
 
@@ -86,29 +85,25 @@ class Slice:
         _store(self.services, services)
         _store(self.endpoints, endpoints or {})
         touched: set[Key] = set()
-        ceased: set[Announcement] = set()
-        announced: set[Announcement] = set()
+        contests: dict[str, Contest | None] = {}
         for key in {*services, *(endpoints or {})}:
-            keys, before, after = self._put(key)
+            keys, contested = self._put(key)
             touched |= keys
-            ceased.update(before)
-            announced.update(after)
+            if contested:
+                contests[key] = self._contests.by_service.get(key)
         advertisements, classes = self._routes.settle(touched)
-        stay = ceased & announced
-        return Changed(
-            advertisements, classes, frozenset(ceased - stay), frozenset(announced - stay)
-        )
+        return Changed(advertisements, classes, contests)
 
-    def _put(self, key: str) -> tuple[set[Key], Answers, Answers]:
+    def _put(self, key: str) -> tuple[set[Key], bool]:
         """Bring one Service up to date."""
         seen, where = self.services.get(key), self.endpoints.get(key, NOWHERE)
         pool = self._pool(seen.addresses) if seen else None
         if seen is None or pool is None:
-            return self._routes.put(key, ()), *self._owned.drop(key)
+            return self._routes.put(key, ()), self._contests.drop(key)
         parts: tuple[Part, ...] = ()
         if where.healthy and (not seen.local or self.name in where.nodes):
             parts = self._routes.parts(pool, seen)
-        return self._routes.put(key, parts), *self._owned.put(key, pool, seen, where)
+        return self._routes.put(key, parts), self._contests.put(key, pool, seen, where)
 
     def _pool(self, addresses: Iterable[Address]) -> str | None:
         """The one pool that all of these lie in."""
@@ -116,14 +111,14 @@ class Slice:
         names = {place[0].name if place else None for place in found}
         return names.pop() if len(names) == 1 else None
 
-    def live(self, names: Iterable[str]) -> Changed:
-        """Other nodes take part on layer 2."""
-        lost, won = self._owned.live(names)
-        return Changed(ceased=frozenset(lost), announced=frozenset(won))
+    @property
+    def contests(self) -> Mapping[str, Contest]:
+        """All contests of layer 2, by Service."""
+        return self._contests.by_service
 
-    def moved_to(self, inputs: Inputs, live: Iterable[str] | None = None) -> Slice:
+    def moved_to(self, inputs: Inputs) -> Slice:
         """The same Services on this node under another spec, or among other Nodes."""
-        other = Slice(self.name, inputs, live)
+        other = Slice(self.name, inputs)
         other.update(self.services, self.endpoints)
         return other
 

@@ -29,7 +29,7 @@ LAYERS = (
     ("compiler.observed",),
     ("compiler.pipeline", "compiler.slice"),
     ("compiler.inputs",),
-    ("compiler.accept", "compiler.allocation", "compiler.ownership", "compiler.routes"),
+    ("compiler.accept", "compiler.allocation", "compiler.contests", "compiler.routes"),
     (
         "compiler.allocate",
         "compiler.elect",

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from lines_run import lines_run
 from short import compiled
 
-from ferrule.compiler.elect import announcements
+from ferrule.compiler.contests import Contest
+from ferrule.compiler.elect import announcements, owner
 from ferrule.compiler.inputs import Inputs
 from ferrule.compiler.kube import Endpoints
-from ferrule.compiler.network import Advertisement, Announcement, Node, Prefix
+from ferrule.compiler.network import Advertisement, Node, Prefix
 from ferrule.compiler.pipeline import compile_network
 from ferrule.compiler.seen import Seen
 from ferrule.compiler.service import Demand
@@ -44,7 +45,7 @@ class Beside:
 
     def follow(self, node: Node) -> None:
         self.told: dict[Prefix, Advertisement] = {one.prefix: one for one in node.advertisements}
-        self.answers: set[Announcement] = set(node.announcements)
+        self.contests: dict[str, Contest] = dict(self.slice.contests)
         self.classes = node.classes
 
     def update(
@@ -64,9 +65,7 @@ class Beside:
 
     def believe(self, changed: Changed) -> None:
         store(self.told, changed.advertisements)
-        assert changed.ceased <= self.answers
-        assert not changed.announced & self.answers
-        self.answers = (self.answers - changed.ceased) | changed.announced
+        store(self.contests, changed.contests)
         assert changed.classes == (self.slice.node.classes != self.classes)
         self.classes = self.slice.node.classes
 
@@ -78,7 +77,7 @@ class Beside:
         (node,) = [one for one in network.nodes if one.name == self.name]
         assert self.slice.node == node
         assert self.told == {one.prefix: one for one in node.advertisements}
-        assert self.answers == set(node.announcements)
+        assert self.contests == self.slice.contests
 
 
 def store(known: dict[K, V], changes: Mapping[K, V | None]) -> None:
@@ -127,25 +126,33 @@ def test_who_owns_what_among_the_nodes_that_live(data: st.DataObject) -> None:
     names = [one.name for one in world.inputs.nodes]
     if not names or not world.services:
         return
-    some = st.lists(st.sampled_from(names), unique=True)
     where = {key: one for key in world.services if (one := data.draw(endpoints(names)))}
-    part = Slice(data.draw(st.sampled_from(names)), world.inputs, data.draw(some))
+    part = Slice(data.draw(st.sampled_from(names)), world.inputs)
     part.update({key: Seen.of(one) for key, one in world.services.items()}, where)
     network = compile_network(replace(world.inputs, services=tuple(world.services.values())))
-    for _ in range(3):
-        live, before = data.draw(some), set(part.node.announcements)
-        changed = part.live(live)
-        wanted = announcements(
-            network.network.services,
-            world.services,
-            world.inputs.spec.l2_advertisements,
-            world.inputs.spec.pools,
-            [one for one in world.inputs.nodes if one.name in live],
-            where,
-        )
-        assert part.node.announcements == wanted.get(part.name, ())
-        assert (before - changed.ceased) | changed.announced == set(part.node.announcements)
-        assert changed.ceased <= before
+    live = data.draw(st.lists(st.sampled_from(names), unique=True))
+    wanted = announcements(
+        network.network.services,
+        world.services,
+        world.inputs.spec.l2_advertisements,
+        world.inputs.spec.pools,
+        [one for one in world.inputs.nodes if one.name in live],
+        where,
+    )
+    found = {
+        name: {
+            (address, each.interfaces[name], service)
+            for service, each in part.contests.items()
+            if owner([one for one in each.scores if one in live], each.scores, each.addresses[0])
+            == name
+            for address in each.addresses
+        }
+        for name in live
+    }
+    assert found == {
+        name: {(one.address, one.interfaces, one.service) for one in each}
+        for name, each in wanted.items()
+    }
 
 
 NET = """
@@ -162,8 +169,9 @@ SOMEWHERE = Endpoints(healthy=True, nodes=frozenset({"n1"}), l2_healthy=True)
 
 
 def alone() -> Slice:
-    """A slice of the one node that lives, so that it answers for all there is."""
-    return Slice("n1", compiled(NET).inputs, live=["n1"])
+    """A slice of the one node there is, so that it answers for everything."""
+    inputs = compiled(NET).inputs
+    return Slice("n1", replace(inputs, nodes=inputs.nodes[:1]))
 
 
 def seen(text: str) -> Seen:
@@ -255,22 +263,6 @@ def test_services_of_one_prefix(
         assert not beside.told
 
 
-def test_whoever_owns_an_address_is_beaten_by_who_comes_with_a_better_claim_only() -> None:
-    inputs = compiled(NET).inputs
-    text = [f"10.64.0.{number}" for number in range(1, 21)]
-    owners = {}
-    for name in ("n1", "n2"):
-        part = Slice(name, inputs, live=["n1"])
-        for one in text:
-            part.update({f"a/{one}": seen(one)}, {f"a/{one}": SOMEWHERE})
-        part.live(["n1", "n2"])
-        owners[name] = {str(one.address) for one in part.node.announcements}
-    assert owners["n1"] | owners["n2"] == {*text}
-    assert not owners["n1"] & owners["n2"]
-    assert owners["n1"]
-    assert owners["n2"]
-
-
 def test_another_address_takes_the_place_of_the_first() -> None:
     part = alone()
     part.update({"a/web": seen("10.64.0.1")}, {"a/web": SOMEWHERE})
@@ -279,8 +271,10 @@ def test_another_address_takes_the_place_of_the_first() -> None:
     assert changed.advertisements[first] is None
     assert changed.advertisements[second] == part.node.advertisements[0]
     assert not changed.classes  # the spec alone says them
-    assert [str(one.address) for one in changed.ceased] == ["10.64.0.1"]
-    assert [str(one.address) for one in changed.announced] == ["10.64.0.2"]
+    contest = changed.contests["a/web"]
+    assert contest is not None
+    assert contest.addresses == addresses("10.64.0.2")
+    assert contest.owner == "n1"
 
 
 def test_without_endpoints_it_is_withdrawn() -> None:
@@ -288,7 +282,7 @@ def test_without_endpoints_it_is_withdrawn() -> None:
     part.update({"a/web": seen("10.64.0.1")}, {"a/web": SOMEWHERE})
     changed = part.update({}, {"a/web": None})
     assert changed.advertisements == {ip_network("10.64.0.1/32"): None}
-    assert len(changed.ceased) == 1
+    assert changed.contests == {"a/web": None}
     assert part.node.advertisements == ()
     assert part.node.announcements == ()
 

@@ -1,21 +1,33 @@
 """What the agent and the process say to each other: JSON, one object a line.
 
-To the process, `{"kind": ...}` with: `setup` (first), `members` (who holds a Lease, at which
-address; whether our own is fresh), `own` (all addresses, by groups of candidates), `leave`. From
-it: `status` and `event`. The secret comes in `setup` and is in nothing that goes out.
+To the process, `{"kind": ...}` with
+
+    setup     first: node, cluster, bind, port, secrets (none: no beats, Leases alone), interfaces,
+              excluded
+    members   who holds a Lease, at which address ("": not known), and whether ours is fresh
+    own       addresses that are set, by groups of candidates, and those that are `gone`; all
+              others stay
+    leave
+
+From it `status` and `event` (`report.py`). The secret comes in `setup` and is in nothing that goes
+out. A line that is none of these is counted and passed over; only the first one has to be good.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
 from ferrule.announce.election import Entry, Group
-from ferrule.announce.heartbeat import derived_key
+from ferrule.announce.heartbeat import LONGEST_NAME, derived_key
+from ferrule.announce.wire import Address
+
+LONGEST_LINE = 1 << 20
 
 
 class ControlError(ValueError):
@@ -36,7 +48,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class Roster:
-    """Addresses of the holders of Leases, by name."""
+    """Addresses of the holders of Leases, by name; empty where it is not known."""
 
     members: Mapping[str, str]
     fresh: bool
@@ -44,9 +56,10 @@ class Roster:
 
 @dataclass(frozen=True)
 class Own:
-    """All addresses of the cluster."""
+    """Addresses of the cluster that are new or otherwise, and those that are no more."""
 
     entries: tuple[Entry, ...]
+    gone: tuple[Address, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,43 +78,129 @@ def read(line: bytes) -> Message:
             case "setup":
                 return _setup(data)
             case "members":
-                return Roster(dict(data["members"]), bool(data["fresh"]))
+                return _roster(data)
             case "own":
-                return Own(tuple(one for group in data["groups"] for one in _entries(group)))
+                return _own(data)
             case "leave":
                 return Leave()
             case _:
                 raise ControlError("unknown kind")
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except ControlError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError, re.error) as error:
         raise ControlError(type(error).__name__) from None  # the line may hold the secret
 
 
 def line(kind: str, **fields: object) -> bytes:
-    """One line for the agent."""
+    """One line, of either side."""
     return json.dumps({"kind": kind, **fields}, separators=(",", ":")).encode() + b"\n"
 
 
+class Lines:
+    """Cuts what comes into lines. One that is too long is None, once, and never held whole."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._skipping = False
+
+    def feed(self, data: bytes) -> Iterator[bytes | None]:
+        """The lines that end in this."""
+        *whole, rest = (self._rest + data).split(b"\n")
+        self._rest = b""
+        for one in whole:
+            if self._skipping:
+                self._skipping = False
+            else:
+                yield one if len(one) <= LONGEST_LINE else None
+        if len(rest) > LONGEST_LINE:
+            if not self._skipping:
+                yield None
+            self._skipping = True
+        elif not self._skipping:
+            self._rest = rest
+
+
 def _setup(data: Mapping[str, Any]) -> Setup:
-    secrets = [b64decode(one, validate=True) for one in data["secrets"]]
+    secrets = [b64decode(one, validate=True) for one in _list(data["secrets"])]
     excluded = data.get("excluded")
+    if excluded is not None:
+        excluded = _texts(excluded)
+        for one in excluded:
+            re.compile(one)
+    port = _number(data["port"])
+    if not 0 < port < 1 << 16:
+        raise ControlError("port")
     return Setup(
-        data["node"],
-        str(ip_address(data["bind"])),
-        int(data["port"]),
-        tuple(derived_key(one, data["cluster"]) for one in secrets),
-        tuple(data.get("interfaces", ())),
-        None if excluded is None else tuple(excluded),
+        _name(data["node"]),
+        str(ip_address(_text(data["bind"]))),
+        port,
+        tuple(derived_key(one, _text(data["cluster"])) for one in secrets),
+        _texts(data.get("interfaces") or []),
+        excluded,
     )
 
 
-def _entries(data: Mapping[str, Any]) -> list[Entry]:
-    group = Group({str(name): int(score) for name, score in data["scores"].items()})
-    return [
-        Entry(
-            ip_address(one["address"]),
-            ip_address(one.get("electedBy", one["address"])),
+def _roster(data: Mapping[str, Any]) -> Roster:
+    fresh = data["fresh"]
+    if not isinstance(fresh, bool):
+        raise ControlError("fresh")
+    members = {
+        _name(name): str(ip_address(where)) if _text(where) else ""
+        for name, where in data["members"].items()
+    }
+    return Roster(members, fresh)
+
+
+def _own(data: Mapping[str, Any]) -> Own:
+    return Own(
+        tuple(one for group in _list(data.get("groups", [])) for one in _entries(group)),
+        tuple(_address(one) for one in _list(data.get("gone", []))),
+    )
+
+
+def _entries(data: Mapping[str, Any]) -> Iterator[Entry]:
+    group = Group({_name(name): _number(score) for name, score in data["scores"].items()})
+    for one in _list(data["addresses"]):
+        yield Entry(
+            _address(one["address"]),
+            _address(one.get("electedBy") or one["address"]),
             group,
-            frozenset(one.get("interfaces", ())),
+            frozenset(_texts(one.get("interfaces") or [])),
         )
-        for one in data["addresses"]
-    ]
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise ControlError("no list")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ControlError("no text")
+    return value
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int):
+        raise ControlError("no number")
+    return value
+
+
+def _address(value: object) -> Address:
+    """One to announce, which has no zone."""
+    address = ip_address(_text(value))
+    if "%" in str(address):
+        raise ControlError("zone")
+    return address
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(_text(one) for one in _list(value))
+
+
+def _name(value: object) -> str:
+    """Of a node: beats have a byte for its length."""
+    if not 0 < len(_text(value).encode()) <= LONGEST_NAME:
+        raise ControlError("name")
+    return _text(value)

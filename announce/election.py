@@ -7,12 +7,16 @@ everywhere, without agreement: nodes that see the same members choose the same o
 What passes to another is answered for a little longer (`LINGER_S`), until the new owner is heard to
 announce it, so that nobody asks in vain meanwhile; what a returning member owns too, only for one
 beat, so that two owners are one at once.
+
+Cost follows the change: an entry that is learned is elected alone, and a node that comes or goes
+is asked about where it is a candidate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 
 from ferrule.announce.members import View
 from ferrule.announce.wire import Address
@@ -20,7 +24,10 @@ from ferrule.compiler.elect import owner
 
 LINGER_S = 0.5
 DOUBLE_S = 0.1  # of what two own
-CONTEST_S = 1.0  # between two answers to a member that announces what is ours
+CONTEST_S = 1.0  # between two answers to a member that announces what is ours, at first
+LONGEST_CONTEST_S = 64.0  # doubled each time: two that disagree do not shout for ever
+
+Names = frozenset[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,15 +44,26 @@ class Entry:
     address: Address
     elected_by: Address
     group: Group
-    interfaces: frozenset[str] = frozenset()
+    interfaces: Names = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What a decision changed here."""
+    """What a decision changed here: what was taken, from whom; what was passed on, to whom."""
 
-    taken: frozenset[Address] = frozenset()
-    passed: frozenset[Address] = frozenset()
+    taken: Mapping[Address, str | None] = field(default_factory=dict)
+    passed: Mapping[Address, str | None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Contest:
+    """A member announced what is ours: not answered before `until`, then after `wait_s` again."""
+
+    until: float
+    wait_s: float
+
+
+_Class = tuple[Group, Names]  # what has the same candidates here
 
 
 @dataclass
@@ -53,60 +71,163 @@ class Holdings:
     """The addresses of this node. `owners` are those of all addresses, as it sees them."""
 
     me: str
-    entries: Mapping[Address, Entry] = field(default_factory=dict)
+    entries: dict[Address, Entry] = field(default_factory=dict)
     owners: dict[Address, str | None] = field(default_factory=dict)
     mine: set[Address] = field(default_factory=set)
     lingering: dict[Address, float] = field(default_factory=dict)
-    _pools: dict[Address, frozenset[str]] = field(default_factory=dict)
-    _contested: dict[Address, float] = field(default_factory=dict)
+    named: Names = frozenset()  # our interfaces that an entry may name
+    digest: int = 0  # of what is mine
+    _digests: dict[str | None, int] = field(default_factory=dict)
+    _groups: dict[frozenset[tuple[str, int]], Group] = field(default_factory=dict)
+    _classes: dict[_Class, set[Address]] = field(default_factory=dict)
+    _pools: dict[_Class, Names] = field(default_factory=dict)
+    _new: set[Address] = field(default_factory=set)
+    _due: dict[Address, str | None] = field(default_factory=dict)  # won, not taken yet; from whom
+    _lost: dict[Address, str | None] = field(default_factory=dict)
+    _changed: set[Address] = field(default_factory=set)
+    _contests: dict[Address, _Contest] = field(default_factory=dict)
 
-    def learn(self, entries: Iterable[Entry]) -> None:
-        """All addresses there are; the next decision is about them. What is gone is gone at once.
+    # What there is.
+
+    def learn(self, entries: Iterable[Entry], gone: Iterable[Address] = ()) -> None:
+        """Set these, drop those; the next decision is about them. What is gone is gone at once.
 
         An entry that equals the one before keeps its owner: nothing is elected twice.
         """
-        before = self.entries
-        self.entries = {one.address: one for one in entries}
-        for address, one in self.entries.items():
-            old = before.get(address)
-            if old is None or (old.elected_by, old.group.scores) != (
-                one.elected_by,
-                one.group.scores,
-            ):
-                self._pools.pop(address, None)
-                self.owners.pop(address, None)
-        for address in before.keys() - self.entries.keys():
-            self._pools.pop(address, None)
-            self.owners.pop(address, None)
-            self._contested.pop(address, None)
-            self.mine.discard(address)
-            self.lingering.pop(address, None)
+        for address in gone:
+            if address in self.entries:
+                self._forget(address)
+        known: dict[Group, Group] = {}
+        for one in entries:
+            if one.group not in known:
+                key = frozenset(one.group.scores.items())
+                known[one.group] = self._groups.setdefault(key, one.group)
+            group = known[one.group]
+            self._set(one if group is one.group else replace(one, group=group))
+
+    def _set(self, entry: Entry) -> None:
+        old = self.entries.get(entry.address)
+        if old == entry:
+            return
+        if old is not None:
+            self._leave_class(old)
+            if old.interfaces != entry.interfaces:
+                self._changed.add(entry.address)
+        self.entries[entry.address] = entry
+        self._classes.setdefault((entry.group, entry.interfaces), set()).add(entry.address)
+        self._new.add(entry.address)
+
+    def _forget(self, address: Address) -> None:
+        self._leave_class(self.entries.pop(address))
+        self._owned_by(address, self.owners.pop(address, None), None)
+        self._let_go(address)
+        self._new.discard(address)
+        self._due.pop(address, None)
+        self._lost.pop(address, None)
+        self.lingering.pop(address, None)
+        self._changed.add(address)
+
+    def _leave_class(self, entry: Entry) -> None:
+        key = (entry.group, entry.interfaces)
+        self._classes[key].discard(entry.address)
+        if not self._classes[key]:
+            del self._classes[key]
+            self._pools.pop(key, None)
+            if all(group is not entry.group for group, _ in self._classes):
+                del self._groups[frozenset(entry.group.scores.items())]
+
+    def equip(self, named: Names) -> None:
+        """Which interfaces of ours an entry may name."""
+        self.named = named
+
+    # Who owns.
 
     def decide(self, view: View, now: float, returned: Collection[str] = ()) -> Moved:
         """Take what is ours and may be taken, let go of what is another's.
 
         `returned` are members that were not there at the last decision and may own what we do.
         """
-        pools: dict[Group, frozenset[str]] = {}
-        taken, passed = set(), set()
-        for address, entry in self.entries.items():
-            if entry.group not in pools:
-                pools[entry.group] = _pool(entry.group, view)
-            winner = self._owner(entry, pools[entry.group])
-            if winner == self.me:
-                if address not in self.mine and view.may_take:
-                    taken.add(address)
-            elif address in self.mine:
-                passed.add(address)
-                if winner is not None:
-                    self.lingering[address] = now + (DOUBLE_S if winner in returned else LINGER_S)
-        self.mine |= taken
-        self.mine -= passed
-        for address in passed:
-            self._contested.pop(address, None)
+        for key, addresses in self._classes.items():
+            pool, before = self._pool(*key, view), self._pools.get(key)
+            if pool != before:
+                self._pools[key] = pool
+                self._elect(addresses - self._new, pool, before or frozenset())
+        for address in self._new:
+            entry = self.entries[address]
+            self._elect((address,), self._pools[entry.group, entry.interfaces], frozenset())
+        self._new.clear()
+        return Moved(self._take() if view.may_take else {}, self._pass(now, returned))
+
+    def _pool(self, group: Group, interfaces: Names, view: View) -> Names:
+        """The candidates that count; this node is none where an entry names only others' links."""
+        candidates = set(group.scores)
+        if interfaces and not interfaces & self.named:
+            candidates.discard(self.me)
+        return view.ready & candidates or view.rest & candidates
+
+    def _elect(self, addresses: Iterable[Address], pool: Names, before: Names) -> None:
+        """The first of the pool. Who was first of another one has only newcomers to fear."""
+        newcomers = pool - before
+        for address in addresses:
+            last = self.owners.get(address)
+            kept = last is not None and last in pool and last in before
+            if kept and not newcomers:
+                continue
+            entry = self.entries[address]
+            compared = {last, *newcomers} if kept else pool
+            names = [one for one in compared if one is not None]
+            winner = owner(names, entry.group.scores, entry.elected_by)
+            self._owned_by(address, last, winner)
+
+    def _owned_by(self, address: Address, last: str | None, winner: str | None) -> None:
+        if winner == last:
+            return
+        if address in self.entries:
+            self.owners[address] = winner
+        mark = _mark(address)
+        for name in (last, winner):
+            self._digests[name] = self._digests.get(name, 0) ^ mark
+        if winner == self.me:
+            self._lost.pop(address, None)
+            if address not in self.mine:
+                self._due[address] = last
+        else:
+            self._due.pop(address, None)
+            if address in self.mine:
+                self._lost[address] = winner
+
+    def _take(self) -> dict[Address, str | None]:
+        taken, self._due = self._due, {}
         for address in taken:
+            self.mine.add(address)
+            self.digest ^= _mark(address)
             self.lingering.pop(address, None)
-        return Moved(frozenset(taken), frozenset(passed))
+        self._changed.update(taken)
+        return taken
+
+    def _pass(self, now: float, returned: Collection[str]) -> dict[Address, str | None]:
+        lost, self._lost = self._lost, {}
+        passed = {address: to for address, to in lost.items() if self._let_go(address)}
+        for address, to in passed.items():
+            if to is not None:
+                self.lingering[address] = now + (DOUBLE_S if to in returned else LINGER_S)
+        self._changed.update(passed)
+        return passed
+
+    def _let_go(self, address: Address) -> bool:
+        """Whether it was ours."""
+        self._contests.pop(address, None)
+        if address not in self.mine:
+            return False
+        self.mine.remove(address)
+        self.digest ^= _mark(address)
+        return True
+
+    def digest_of(self, name: str) -> int:
+        """Of what another node should own."""
+        return self._digests.get(name, 0)
+
+    # What is answered for.
 
     def claimed(self, address: Address, now: float) -> bool:
         """A member announces it. Whether to announce it once more, because it is ours.
@@ -114,20 +235,34 @@ class Holdings:
         Two that start at one moment own it both until the first beats arrive; the last one that
         announced would have the clients, whoever stays the owner.
         """
-        self.lingering.pop(address, None)
-        if address not in self.mine or now < self._contested.get(address, now):
+        if self.lingering.pop(address, None) is not None:
+            self._changed.add(address)
+        if address not in self.mine:
             return False
-        self._contested[address] = now + CONTEST_S
+        last = self._contests.get(address)
+        if last is not None and now < last.until:
+            return False
+        fresh = last is None or now >= last.until + LONGEST_CONTEST_S
+        wait_s = CONTEST_S if last is None or fresh else min(2 * last.wait_s, LONGEST_CONTEST_S)
+        self._contests[address] = _Contest(now + wait_s, wait_s)
         return True
 
-    def expire(self, now: float) -> bool:
-        """Whether some were answered for long enough."""
-        over = [one for one, until in self.lingering.items() if until <= now]
-        for address in over:
+    def expire(self, now: float) -> None:
+        """Stop what was answered for long enough."""
+        for address in [one for one, until in self.lingering.items() if until <= now]:
             del self.lingering[address]
-        return bool(over)
+            self._changed.add(address)
 
-    def answered(self) -> dict[bytes, frozenset[str]]:
+    def changes(self) -> dict[bytes, Names | None]:
+        """What is answered otherwise than at the last call, packed: where, or None for no more."""
+        changed, self._changed = self._changed, set()
+        return {one.packed: self._where(one) for one in changed}
+
+    def _where(self, address: Address) -> Names | None:
+        held = address in self.mine or address in self.lingering
+        return self.entries[address].interfaces if held else None
+
+    def answered(self) -> dict[bytes, Names]:
         """What is answered for now, packed, with its interfaces."""
         each = (*self.mine, *self.lingering)
         return {one.packed: self.entries[one].interfaces for one in each}
@@ -136,20 +271,15 @@ class Holdings:
         """When `expire` has something to do."""
         return min(self.lingering.values(), default=None)
 
-    def _owner(self, entry: Entry, pool: frozenset[str]) -> str | None:
-        """The first of the pool. Who was first of another one has only newcomers to fear."""
-        address = entry.address
-        before = self._pools.get(address)
-        if before == pool:
-            return self.owners[address]
-        last = self.owners.get(address)
-        compared = {last, *(pool - before)} if before and last in pool else pool
-        names = [name for name in compared if name is not None]
-        winner = owner(names, entry.group.scores, entry.elected_by) if names else None
-        self._pools[address], self.owners[address] = pool, winner
-        return winner
+
+def digest(addresses: Iterable[Address]) -> int:
+    """What a node owns, in eight bytes, to compare."""
+    total = 0
+    for one in addresses:
+        total ^= _mark(one)
+    return total
 
 
-def _pool(group: Group, view: View) -> frozenset[str]:
-    ready = view.ready & group.scores.keys()
-    return ready or view.rest & group.scores.keys()
+def _mark(address: Address) -> int:
+    """What an address adds to a digest; adding it again takes it away."""
+    return int.from_bytes(sha256(address.packed).digest()[:8])

@@ -10,38 +10,51 @@ from __future__ import annotations
 import errno
 import socket
 import struct
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
 
 _FULL = (errno.ENOMEM, errno.ENOBUFS)
 
 
 class Groups:
-    """The memberships of one interface."""
+    """The memberships of one interface; addresses that share a group are counted."""
 
     def __init__(self, interface: int) -> None:
         self._interface = interface
-        self._sockets: list[socket.socket] = []
+        self._sockets: Counter[socket.socket] = Counter()  # and how many groups each is in
         self._joined: dict[bytes, socket.socket] = {}
+        self._wanted: Counter[bytes] = Counter()
+        self._missing: set[bytes] = set()
 
     def __len__(self) -> int:
         return len(self._joined)
 
-    def want(self, groups: Collection[bytes]) -> bool:
-        """Be in these and no others; False where the interface took some of them not."""
-        for group in [one for one in self._joined if one not in groups]:
-            sock = self._joined.pop(group)
-            try:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_LEAVE_GROUP, self._request(group))
-            except OSError:
-                continue  # the interface is gone, and with it the membership
-        refused = [one for one in groups if one not in self._joined and not self._join(one)]
-        return not refused
+    def join(self, groups: Iterable[bytes]) -> bool:
+        """Be in these too; False where the interface took some of them not."""
+        for group in groups:
+            self._wanted[group] += 1
+            if group not in self._joined:
+                self._missing.add(group)
+        return self.retry()
 
-    def again(self) -> bool:
-        """Join all of them anew: memberships do not outlive IPv6 being off on the interface."""
-        groups = list(self._joined)
-        self.close()
-        return self.want(groups)
+    def leave(self, groups: Iterable[bytes]) -> None:
+        """One address less in each of these."""
+        for group in groups:
+            self._wanted[group] -= 1
+            if self._wanted[group]:
+                continue
+            del self._wanted[group]
+            self._missing.discard(group)
+            if group in self._joined:
+                self._leave(group)
+
+    def retry(self) -> bool:
+        """Ask once more for what was refused; whether nothing is missing."""
+        for group in list(self._missing):
+            if group in self._joined or self._join(group):
+                self._missing.remove(group)
+        return not self._missing
 
     def close(self) -> None:
         """Leave all of them."""
@@ -50,20 +63,34 @@ class Groups:
         self._sockets.clear()
         self._joined.clear()
 
+    def _leave(self, group: bytes) -> None:
+        sock = self._joined.pop(group)
+        with suppress(OSError):  # the interface is gone, and with it the membership
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_LEAVE_GROUP, self._request(group))
+        self._sockets[sock] -= 1
+        if not self._sockets[sock]:
+            del self._sockets[sock]
+            sock.close()
+
     def _join(self, group: bytes) -> bool:
-        for fresh in (False, True):
-            if fresh or not self._sockets:
-                self._sockets.append(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM))
-            sock = self._sockets[-1]
-            try:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, self._request(group))
-            except OSError as error:
-                if error.errno not in _FULL:
-                    return False
-            else:
-                self._joined[group] = sock
-                return True
-        return False
+        last = next(reversed(self._sockets), None)
+        if last is not None and (taken := self._join_by(last, group)) is not None:
+            return taken
+        sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        taken = self._join_by(sock, group)
+        if not taken:
+            sock.close()
+        return bool(taken)
+
+    def _join_by(self, sock: socket.socket, group: bytes) -> bool | None:
+        """None where the socket is full."""
+        try:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, self._request(group))
+        except OSError as error:
+            return None if error.errno in _FULL else False
+        self._joined[group] = sock
+        self._sockets[sock] += 1
+        return True
 
     def _request(self, group: bytes) -> bytes:
         return struct.pack("=16sI", group, self._interface)

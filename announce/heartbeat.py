@@ -14,10 +14,9 @@ from __future__ import annotations
 
 import hmac
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from hashlib import sha256
 
 from ferrule.announce.wire import Mac
 
@@ -26,6 +25,7 @@ _MAGIC, _VERSION = b"Fb", 1
 _SIGNATURE = 16
 MOST_NAMES = 16  # of each list; who suspects more than that is alone itself
 MOST_MACS = 16
+LONGEST_NAME = 253  # of a node
 LARGEST = 16 * 1024
 NOTHING_OWNED = bytes(8)
 
@@ -71,12 +71,6 @@ class Beat:
 def derived_key(secret: bytes, cluster: str) -> bytes:
     """The key of one cluster's beats, of no other use of the secret."""
     return hmac.digest(secret, b"ferrule heartbeat\0" + cluster.encode(), "sha256")
-
-
-def digest(addresses: Iterable[bytes]) -> bytes:
-    """What a node owns, in eight bytes, to compare."""
-    packed = b"".join(bytes((len(one),)) + one for one in sorted(addresses))
-    return sha256(packed).digest()[:8] if packed else NOTHING_OWNED
 
 
 def encode(beat: Beat, key: bytes) -> bytes:
@@ -160,7 +154,7 @@ class _Reader:
 
 def _text(value: str) -> bytes:
     data = value.encode()
-    return bytes((len(data),)) + data  # names of nodes have at most 253 characters
+    return bytes((len(data),)) + data  # `LONGEST_NAME` at most
 
 
 def _many(items: Sequence[bytes]) -> bytes:

@@ -33,6 +33,7 @@ class Timing:
     misses: int = 3
     hold_down_s: float = 10.0
     recall_s: float = 1.0  # between reminders that somebody is down; believed three times as long
+    lease_s: float = 5.0  # a pause that is shorter ends no Lease
 
     @property
     def silence_s(self) -> float:
@@ -76,12 +77,15 @@ class News:
 class Members:
     """One node's knowledge of all. `rejoined` are those back since it was last looked at."""
 
-    def __init__(self, me: str, epoch: int, timing: Timing, now: float) -> None:
-        self.me, self.epoch, self.timing = me, epoch, timing
+    def __init__(
+        self, me: str, epoch: int, timing: Timing, now: float, *, beating: bool = True
+    ) -> None:
+        self.me, self.epoch, self.timing, self.beating = me, epoch, timing, beating
         self.state = State.UNABLE
         self.able = False
         self.fresh = False
         self.leased = frozenset({me})
+        self._counted = False  # whether the agent said who is there, since listening began
         self.peers: dict[str, Peer] = {}
         self.news: list[News] = []
         self.rejoined: set[str] = set()
@@ -95,12 +99,13 @@ class Members:
         self._answer: set[str] = set()
         self._watched = frozenset[str]()
         self._accused_at = NEVER
+        self._takes = False
 
     # What comes in.
 
     def roster(self, names: Iterable[str], now: float, *, fresh: bool) -> None:
         """The holders of Leases, and whether our own was written lately; if not, nobody is gone."""
-        self.fresh = fresh
+        self.fresh, self._counted = fresh, True
         known = frozenset(names) | {self.me}
         if not fresh:
             known |= self.leased
@@ -170,15 +175,26 @@ class Members:
 
     # Time.
 
-    def tick(self, now: float) -> None:
-        """Draw the conclusions of what was not heard. To be called before frames are answered."""
+    def tick(self, now: float) -> bool:
+        """Draw the conclusions of what was not heard; whether there were any.
+
+        To be called before frames are answered.
+        """
         gap, self._last_tick = now - self._last_tick, now
-        if gap > self.timing.silence_s and self.leased != {self.me} and self._participates():
+        state, said, taking = self.state, len(self.news), self._takes
+        if gap > self._longest_gap_s() and self.leased != {self.me} and self._participates():
             self.news.append(News("paused", self.me))
+            self._counted = self._counted and self.beating
             self._restart(now)
         for name in self._watched:
             self._judge(name, now)
         self._advance(now)
+        self._takes = self._may_take(now)
+        return (state, said, taking) != (self.state, len(self.news), self._takes)
+
+    def _longest_gap_s(self) -> float:
+        """Whoever runs no turn for longer may have been followed meanwhile."""
+        return self.timing.silence_s if self.beating else self.timing.lease_s
 
     def _judge(self, name: str, now: float) -> None:
         """Suspect who is silent; believe it is down when another does too."""
@@ -205,10 +221,11 @@ class Members:
 
     def _advance(self, now: float) -> None:
         """From listening to settling to ready."""
-        if self.state is State.STARTING and self.able:
+        if self.state is State.STARTING and self.able and self._counted:
             waited = now - self._since
             heard = any(self._heard(peer, now) for peer in self.peers.values())
-            if self.leased == {self.me} or waited >= self.timing.hold_down_s:
+            alone = self.leased == {self.me} or not self.beating
+            if alone or waited >= self.timing.hold_down_s:
                 self._become(State.READY, now)
             elif heard and waited >= self.timing.silence_s:
                 incumbents = any(
@@ -242,6 +259,8 @@ class Members:
 
     def next_at(self, now: float) -> float:
         """When `tick` or `beats` has something to do."""
+        if not self.beating:
+            return now + self.timing.recall_s
         if self._answer:
             return now
         watched = (self.peers[name] for name in self._watched if name in self.peers)
@@ -254,6 +273,8 @@ class Members:
 
     def beats(self, now: float, owned: bytes, macs: tuple[Mac, ...]) -> list[Beat]:
         """What to send now."""
+        if not self.beating:
+            return []
         receivers, self._answer = self._answer, set()
         if now >= self._beat_at:
             self._beat_at = now + self.timing.interval_s
@@ -326,6 +347,8 @@ class Members:
     def _may_take(self, now: float) -> bool:
         if not self.able or self.state not in (State.SETTLING, State.READY):
             return False
+        if not self.beating:
+            return self.fresh
         if len(self.leased) <= 2 or self.heard(now):
             return True
         last = max((peer.heard_at for peer in self.peers.values()), default=NEVER)

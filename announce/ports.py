@@ -6,10 +6,11 @@ Needs CAP_NET_RAW to open; afterwards programs are replaced and frames sent with
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from ferrule.announce import arp, filter, ndp  # noqa: A004  # its name says what it is
+from ferrule.announce.cover import Cover, word
 from ferrule.announce.groups import Groups
 from ferrule.announce.links import Link
 from ferrule.announce.wire import Mac, Verdict
@@ -18,6 +19,7 @@ _ETH_P_ARP, _ETH_P_IPV6 = 0x0806, 0x86DD
 _LARGEST = 2048
 BATCH = 64  # frames at a time, so that no interface keeps the others waiting
 Answer = Callable[[bytes, Mac, Collection[bytes], Collection[Mac]], Verdict]
+Change = Callable[[Cover, Collection[int], Iterable[int]], bool]
 
 
 @dataclass(slots=True)
@@ -27,6 +29,11 @@ class Tally:
     requests: int = 0
     replies: int = 0
     announcements: int = 0
+
+    @property
+    def numbers(self) -> tuple[int, int, int]:
+        """As they are reported."""
+        return self.requests, self.replies, self.announcements
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +67,36 @@ class Port:
 
     def __init__(self, link: Link) -> None:
         self.link = link
-        self.owned: Mapping[bytes, Tally] = {}
+        self.owned: dict[bytes, Tally] = {}
         self.groups = Groups(link.index)
+        self._covers = {4: Cover(), 16: Cover()}
         self.ears: tuple[Ear, Ear] = (
             Ear(_open(link, _ETH_P_ARP), arp.answer, slice(28, 32)),
             Ear(_open(link, _ETH_P_IPV6), ndp.answer, slice(62, 78)),
         )
 
-    def own(self, owned: Mapping[bytes, Tally]) -> bool:
-        """Answer for these; False where groups could not be joined, to be tried again."""
-        if owned.keys() != self.owned.keys():
-            index = self.link.index
-            four = (int.from_bytes(one) for one in owned if len(one) == 4)
-            six = (int.from_bytes(one[12:]) for one in owned if len(one) == 16)
-            filter.attach(self.ears[0].sock, filter.arp_program(index, filter.ranges(four)))
-            filter.attach(self.ears[1].sock, filter.ndp_program(index, filter.ranges(six)))
-        self.owned = owned
-        return self.groups.want({ndp.solicited_node(one) for one in owned if len(one) == 16})
+    def join(self, addresses: Iterable[bytes]) -> bool:
+        """Answer for these too; False where groups could not be joined, to be tried again."""
+        new = [one for one in addresses if one not in self.owned]
+        self.owned.update((one, Tally()) for one in new)
+        self._filter(new, Cover.include)
+        return self.groups.join(ndp.solicited_node(one) for one in new if len(one) == 16)
+
+    def part(self, addresses: Iterable[bytes]) -> dict[bytes, Tally]:
+        """Answer for these no more; returns what happened about them."""
+        old = {one: self.owned.pop(one) for one in addresses}
+        self._filter(old, Cover.leave)
+        self.groups.leave(ndp.solicited_node(one) for one in old if len(one) == 16)
+        return old
+
+    def _filter(self, changed: Collection[bytes], change: Change) -> None:
+        programs = ((4, self.ears[0], filter.arp_program), (16, self.ears[1], filter.ndp_program))
+        for length, ear, program in programs:
+            values = [word(one) for one in changed if len(one) == length]
+            every = (word(one) for one in self.owned if len(one) == length)
+            cover = self._covers[length]
+            if values and change(cover, values, every):
+                filter.attach(ear.sock, program(self.link.index, cover.ranges))
 
     def announce(self, address: bytes, form: int) -> bool:
         """Send one unasked; whether the interface took it."""

@@ -9,8 +9,8 @@ Callbacks in the selector take the time; nothing here sleeps or asks for it.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from selectors import EVENT_READ, BaseSelector
@@ -18,7 +18,7 @@ from selectors import EVENT_READ, BaseSelector
 from ferrule.announce.bursts import Bursts, Packet, Target
 from ferrule.announce.conflicts import Conflicts
 from ferrule.announce.limits import Limits
-from ferrule.announce.links import Choice, Link
+from ferrule.announce.links import Choice, Link, Links, impossible
 from ferrule.announce.netlink import Monitor
 from ferrule.announce.ports import Ear, Port, Tally
 from ferrule.announce.wire import Claim, Drop, Mac
@@ -51,7 +51,10 @@ class Responder:
     ) -> None:
         self._selector, self._monitor, self._choice = selector, monitor, choice
         self._limits, self._bursts, self._claimed = limits, bursts, claimed
-        self._wanted: Mapping[bytes, Names] = {}
+        self._wanted: dict[bytes, Names] = {}
+        self._ways: dict[tuple[Names, int], tuple[Link, ...]] = {}
+        self._shape: object = None
+        self._looked = True
         self._retry_at: float | None = None
         self.ports: dict[int, Port] = {}
         self.macs: frozenset[Mac] = frozenset()
@@ -60,24 +63,69 @@ class Responder:
         self.conflicts = Conflicts()
         self.told: list[Conflict] = []
         selector.register(monitor, EVENT_READ, self._links_changed)
-        self._note_macs()
+        self._look()
 
     def own(self, wanted: Mapping[bytes, Names], now: float) -> None:
         """Answer for these packed addresses from now on, each on its interfaces, or on all."""
-        for address in self._wanted.keys() - wanted.keys():
-            self.conflicts.forget(address)
-        self._wanted = dict(wanted)
-        self._settle(now)
+        self.change(dict.fromkeys(self._wanted.keys() - wanted.keys()) | dict(wanted), now)
+
+    def change(self, changes: Mapping[bytes, Names | None], now: float) -> None:
+        """Answer for these otherwise than before: on these interfaces, on all, or no more."""
+        joining: dict[int, list[bytes]] = defaultdict(list)
+        parting: dict[int, list[bytes]] = defaultdict(list)
+        for address, names in changes.items():
+            if names is None:
+                self._wanted.pop(address, None)
+                self.conflicts.forget(address)
+            else:
+                self._wanted[address] = names
+            there = () if names is None else self._way(names, len(address))
+            indices = [link.index for link in there]
+            for index, port in self.ports.items():
+                if address in port.owned and index not in indices:
+                    parting[index].append(address)
+            for index in indices:
+                if index not in self.ports or address not in self.ports[index].owned:
+                    joining[index].append(address)
+        for index, addresses in parting.items():
+            self._part(index, addresses)
+        for index, addresses in joining.items():
+            self._join(self.links.by_index[index], addresses, now)
+
+    def forget(self, address: bytes) -> None:
+        """Not even its numbers are of interest any more."""
+        self.past.pop(address, None)
+
+    def places(self, address: bytes) -> list[str]:
+        """The interfaces on which it is answered for."""
+        return [port.link.name for port in self.ports.values() if address in port.owned]
+
+    def tally(self, address: bytes) -> Tally:
+        """What happened about it on all interfaces."""
+        each = [port.owned[address] for port in self.ports.values() if address in port.owned]
+        if address in self.past:
+            each.append(self.past[address])
+        return Tally(
+            sum(one.requests for one in each),
+            sum(one.replies for one in each),
+            sum(one.announcements for one in each),
+        )
+
+    @property
+    def links(self) -> Links:
+        """All interfaces there are."""
+        return self._monitor.links
 
     def usable(self) -> tuple[Link, ...]:
         """The interfaces for addresses that name none."""
-        return self._choice.usable(self._monitor.links)
+        return self._way(frozenset(), 4)
 
-    def again(self, now: float) -> None:
-        """Announce everything anew: somebody who may have been told otherwise is back."""
+    def again(self, now: float, addresses: Iterable[bytes] | None = None) -> None:
+        """Announce anew, everything or these: somebody may have been told otherwise."""
         for index, port in self.ports.items():
-            for address in port.owned:
-                self._bursts.begin(Target(index, address), now)
+            for address in port.owned if addresses is None else addresses:
+                if address in port.owned:
+                    self._bursts.begin(Target(index, address), now)
 
     def drain(self) -> None:
         """Throw away what waits: it was asked while this process did not run."""
@@ -107,52 +155,68 @@ class Responder:
 
     # Interfaces.
 
+    def looked(self) -> bool:
+        """Whether interfaces changed since this was asked last."""
+        looked, self._looked = self._looked, False
+        return looked
+
     def _links_changed(self, now: float) -> None:
-        if self._monitor.hear():
-            self._note_macs()
+        if self._monitor.hear() and self._look():
             self._settle(now)
 
-    def _note_macs(self) -> None:
-        self.macs = frozenset(link.mac for link in self._monitor.links.by_index.values())
+    def _look(self) -> bool:
+        """Whether something changed that matters: kube-proxy may write addresses by thousands."""
+        self.macs = frozenset(link.mac for link in self.links.by_index.values())
+        shape = [
+            (link.index, link.name, link.kind, link.mac, link.falls, link.has_link_local)
+            for link in self.links.by_index.values()
+            if impossible(link) is None
+        ]
+        changed, self._shape = shape != self._shape, shape
+        if changed:
+            self._looked = True
+            self._ways.clear()
+        return changed
+
+    def _way(self, names: Names, length: int) -> tuple[Link, ...]:
+        """Where an address of that many bytes, which asks for these interfaces, is announced."""
+        key = names, length
+        if key not in self._ways:
+            usable = self._choice.usable(self.links, names)
+            self._ways[key] = tuple(one for one in usable if length == 4 or one.has_link_local)
+        return self._ways[key]
 
     def _settle(self, now: float) -> None:
         """Make the ports what addresses and interfaces ask for."""
         self._retry_at = None
-        desired = self._desired()
         for index, port in list(self.ports.items()):
-            link = self._monitor.links.by_index.get(index)
-            if index not in desired or link is None or link.falls != port.link.falls:
+            link = self.links.by_index.get(index)
+            if link is None or link.falls != port.link.falls or impossible(link) is not None:
                 self._close(index)
-        for index, addresses in desired.items():
-            self._settle_port(self._monitor.links.by_index[index], addresses, now)
+                continue
+            moved, port.link = port.link.mac != link.mac, link
+            if not port.groups.retry():
+                self._retry_at = now + RETRY_S
+            if moved:
+                for address in port.owned:
+                    self._bursts.begin(Target(index, address), now)
+        self.change(dict(self._wanted), now)
 
-    def _desired(self) -> dict[int, list[bytes]]:
-        """The addresses of each interface in use."""
-        usable: dict[Names, tuple[Link, ...]] = {}
-        desired: dict[int, list[bytes]] = {}
-        for address, names in self._wanted.items():
-            if names not in usable:
-                usable[names] = self._choice.usable(self._monitor.links, names)
-            for link in usable[names]:
-                if len(address) == 4 or link.has_link_local:
-                    desired.setdefault(link.index, []).append(address)
-        return desired
-
-    def _settle_port(self, link: Link, addresses: Collection[bytes], now: float) -> None:
+    def _join(self, link: Link, addresses: Iterable[bytes], now: float) -> None:
         port = self.ports.get(link.index) or self._open(link)
-        if port is None:
+        if port is None or not port.join(addresses):
             self._retry_at = now + RETRY_S
-            return
-        moved, port.link = port.link.mac != link.mac, link
-        before = port.owned
-        for address in before.keys() - set(addresses):
-            self._bursts.stop(Target(link.index, address))
-            self._remember(address, before[address])
-        if not port.own({one: before.get(one) or Tally() for one in addresses}):
-            self._retry_at = now + RETRY_S
-        for address in addresses:
-            if moved or address not in before:
+        if port is not None:
+            for address in addresses:
                 self._bursts.begin(Target(link.index, address), now)
+
+    def _part(self, index: int, addresses: Iterable[bytes]) -> None:
+        port = self.ports[index]
+        for address, tally in port.part(addresses).items():
+            self._bursts.stop(Target(index, address))
+            self._remember(address, tally)
+        if not port.owned:
+            self._close(index)
 
     def _open(self, link: Link) -> Port | None:
         """None where the interface went away meanwhile; its event is on the way."""

@@ -11,7 +11,7 @@ from random import Random
 
 from ferrule.announce.bursts import TIMES_S
 from ferrule.announce.election import Entry, Group, Holdings
-from ferrule.announce.heartbeat import Beat, digest
+from ferrule.announce.heartbeat import Beat
 from ferrule.announce.members import Members, Timing, View
 from ferrule.announce.wire import Address
 from ferrule.compiler.elect import owner
@@ -135,9 +135,7 @@ class Cluster:
             members.roster((), now, fresh=False)
         members.tick(now)
         self._decide(node, members)
-        for beat in members.beats(
-            now, digest(one.packed for one in node.holdings.mine), (node.mac,)
-        ):
+        for beat in members.beats(now, node.holdings.digest.to_bytes(8), (node.mac,)):
             if self.random.random() >= self.loss and beat.receiver in self.nodes:
                 self.flying.append((now + self.random.uniform(0, 0.004), node.name, beat))
 

@@ -5,7 +5,7 @@ from ipaddress import IPv4Address
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ferrule.announce.election import LINGER_S, Entry, Group, Holdings
+from ferrule.announce.election import LINGER_S, Entry, Group, Holdings, digest
 from ferrule.announce.members import View
 from ferrule.compiler.elect import owner
 
@@ -34,15 +34,15 @@ def test_step_by_step_is_as_from_the_start(
         one.decide(View(ready, rest, may_take=True), 0.0)
         pool = (ready & scores.keys()) or (rest & scores.keys())
         for address in ADDRESSES:
-            assert one.owners[address] == owner(pool, scores, address)
-            assert (address in one.mine) == (one.owners[address] == "node-1")
+            assert one.owners.get(address) == owner(pool, scores, address)
+            assert (address in one.mine) == (one.owners.get(address) == "node-1")
 
 
 def test_what_passes_on_is_answered_until_the_new_owner_is_heard() -> None:
     one = holdings(dict.fromkeys(NODES[:2], 0))
     one.decide(View(frozenset({"node-1"}), NOBODY, may_take=True), 0.0)
     moved = one.decide(View(frozenset({"node-2"}), NOBODY, may_take=True), 1.0)
-    assert moved.passed == set(ADDRESSES)
+    assert moved.passed == dict.fromkeys(ADDRESSES, "node-2")
     assert one.mine == set()
     assert len(one.answered()) == len(ADDRESSES)
     assert not one.claimed(ADDRESSES[0], 1.1)
@@ -67,8 +67,66 @@ def test_nothing_is_taken_by_who_may_not_and_nothing_is_lost() -> None:
     assert one.mine == set(ADDRESSES)
 
 
-def test_a_member_that_announces_what_is_ours_is_answered_once_a_second() -> None:
+def test_a_member_that_goes_on_announcing_what_is_ours_is_answered_ever_less() -> None:
     one = holdings({"node-1": 0})
     one.decide(View(frozenset({"node-1"}), NOBODY, may_take=True), 0.0)
-    told = [one.claimed(ADDRESSES[0], now) for now in (0.0, 0.5, 1.0, 1.5)]
-    assert told == [True, False, True, False]
+    times = [half / 2 for half in range(18)]
+    assert [now for now in times if one.claimed(ADDRESSES[0], now)] == [0.0, 1.0, 3.0, 7.0]
+
+
+deltas = st.lists(
+    st.tuples(
+        st.dictionaries(st.sampled_from(ADDRESSES), st.integers(0, 3)),  # which group it is set to
+        st.sets(st.sampled_from(ADDRESSES)),  # what goes first
+        sets,  # who is ready
+        st.booleans(),  # whether we may take
+    ),
+    max_size=8,
+)
+
+
+@given(
+    st.lists(st.dictionaries(st.sampled_from(NODES), st.integers(0, 2)), min_size=4, max_size=4),
+    deltas,
+)
+def test_what_is_learned_bit_by_bit_is_as_if_it_had_been_all(
+    groups: list[dict[str, int]],
+    story: list[tuple[dict[IPv4Address, int], set[IPv4Address], frozenset[str], bool]],
+) -> None:
+    one, known, answered = Holdings("node-1"), dict[IPv4Address, int](), dict[bytes, object]()
+    for set_, gone, ready, may_take in story:
+        one.learn((Entry(each, each, Group(groups[at])) for each, at in set_.items()), gone)
+        known = {each: at for each, at in known.items() if each not in gone} | set_
+        moved = one.decide(View(ready, NOBODY, may_take=may_take), 0.0)
+        one.expire(9.0)
+        owners = {
+            each: owner(ready & groups[at].keys(), groups[at], each) for each, at in known.items()
+        }
+        assert {each: name for each, name in one.owners.items() if name} == {
+            each: name for each, name in owners.items() if name
+        }
+        ours = {each for each, name in owners.items() if name == "node-1"}
+        assert one.mine <= ours
+        assert not may_take or one.mine == ours
+        assert moved.taken.keys() <= one.mine
+        assert one.digest == digest(one.mine)
+        for name in NODES:
+            assert one.digest_of(name) == digest(e for e, who in owners.items() if who == name)
+        answered |= one.changes()
+        assert {each for each, names in answered.items() if names is not None} == {
+            each.packed for each in one.mine
+        }
+
+
+def test_an_entry_that_names_none_of_our_interfaces_is_another_s() -> None:
+    address = ADDRESSES[0]
+    scores = {"node-1": 1, "node-2": 0}
+    one = Holdings("node-1")
+    one.equip(frozenset({"eth0"}))
+    one.learn([Entry(address, address, Group(scores), frozenset({"eth1"}))])
+    both = View(frozenset(scores), NOBODY, may_take=True)
+    assert one.decide(both, 0.0).taken == {}
+    assert one.owners[address] == "node-2"
+    one.equip(frozenset({"eth0", "eth1"}))
+    assert one.decide(both, 0.0).taken == {address: "node-2"}
+    assert one.changes() == {address.packed: frozenset({"eth1"})}

@@ -52,8 +52,11 @@ class Agent:
         )
 
     def say(self, **message: object) -> None:
+        self.write(json.dumps(message).encode() + b"\n")
+
+    def write(self, data: bytes) -> None:
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(message).encode() + b"\n")
+        self.process.stdin.write(data)
         self.process.stdin.flush()
 
     def hear(self) -> dict[str, object]:
@@ -68,8 +71,8 @@ class Agent:
         return self.status
 
     def owned(self) -> set[str]:
-        owned = self.hear().get("owned", [])
-        assert isinstance(owned, list)
+        owned = self.hear().get("owned", {})
+        assert isinstance(owned, dict)
         return set(owned)
 
     def end(self) -> None:
@@ -141,9 +144,34 @@ def test_an_agent_that_does_not_read_delays_nothing() -> None:
         assert all(one.process.poll() is None for one in agents.values())
 
 
-def test_the_secret_is_in_nothing_that_is_said() -> None:
+def test_what_is_no_message_is_counted_and_the_secret_is_in_nothing_that_is_said() -> None:
     with cluster() as (_, agents, _client):
         one = agents["node-1"]
-        one.say(kind="setup", secrets=[SECRET])
-        assert one.process.wait(5) != 0
+        for line in (
+            {"kind": "setup", "secrets": [SECRET]},
+            {"kind": "own", "groups": [{"scores": {"node-1": "x"}, "addresses": []}]},
+            {"kind": "own", "gone": ["192.0.2.999"]},
+            {"kind": SECRET},
+            {"kind": "members", "members": {"x" * 300: ""}, "fresh": True},
+            {"kind": "members", "members": "y" * 3_000_000, "fresh": True},
+        ):
+            one.say(**line)
+        one.write(b"[" * 100_000 + b"\n")
+        wait_for(lambda: one.hear().get("badLines") == 7, 5, "all are counted")
+        assert one.process.poll() is None
         assert SECRET not in str(one.status) + str(one.events)
+        assert [said["what"] for said in one.events].count("badLine") == 7
+
+
+@pytest.mark.parametrize("first", [b"", b"no JSON\n", b'{"kind":"leave"}\n', b"x" * 3_000_000])
+def test_a_first_line_that_sets_nothing_up_ends_it(first: bytes) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ferrule.announce.process"],
+        input=first,
+        capture_output=True,
+        check=False,
+        timeout=20,
+    )
+    assert (done.returncode, done.stdout) == (64, b"")
+    assert done.stderr.startswith(b"the announcer was not set up: ")
+    assert done.stderr.count(b"\n") == 1

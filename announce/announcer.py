@@ -1,0 +1,244 @@
+"""One node at work: members, holdings and the responder, put together.
+
+A turn of the loop first concludes what time says (`before`: it may have been paused, and frames
+that waited meanwhile are stale), then lets the sockets speak, then draws conclusions (`after`).
+Frames alone change nothing that is decided, so a flood of them costs no decisions.
+"""
+
+from __future__ import annotations
+
+import random
+import selectors
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_address
+
+from ferrule.announce import control, preconditions, report
+from ferrule.announce.bursts import Bursts
+from ferrule.announce.datagrams import Datagrams
+from ferrule.announce.election import LINGER_S, Holdings
+from ferrule.announce.heartbeat import BeatError, State, decode, encode
+from ferrule.announce.limits import Limits, Rates
+from ferrule.announce.links import UNFIT_NAMES, Choice, impossible
+from ferrule.announce.members import Members, Timing
+from ferrule.announce.netlink import Monitor
+from ferrule.announce.outbox import Outbox
+from ferrule.announce.responder import Responder
+from ferrule.announce.wire import Claim
+
+STATUS_S = 5.0
+SOON_S = 0.2  # between statuses at changes, and more where there is much to say
+_ADDRESSES_A_SECOND = 20_000
+
+
+class Announcer:
+    """One node, from its `setup` on."""
+
+    def __init__(
+        self, setup: control.Setup, selector: selectors.BaseSelector, out: int, now: float
+    ) -> None:
+        self._setup, self._selector = setup, selector
+        beats = bool(setup.keys)
+        self._members = Members(setup.node, time.time_ns(), Timing(), now, beating=beats)
+        self._holdings = Holdings(setup.node)
+        self._bursts = Bursts(lambda: random.uniform(-1, 1))  # noqa: S311  # spreads load
+        excluded = UNFIT_NAMES if setup.excluded is None else setup.excluded
+        self._responder = Responder(
+            selector,
+            Monitor(),
+            Choice(setup.interfaces, excluded),
+            Limits(Rates(), now),
+            self._bursts,
+            self._claimed,
+        )
+        self._wire = Datagrams(setup.bind, setup.port) if beats else None
+        if self._wire is not None:
+            selector.register(self._wire.sock, selectors.EVENT_READ, self._hear)
+        self._outbox = Outbox(out, selector)
+        self._where: dict[str, str] = {}
+        self._claims: list[Claim] = []
+        self._stale = True
+        self._refused: Counter[str] = Counter()
+        self._leave_by: float | None = None
+        self._status_at, self._told_at = now, now - STATUS_S
+        self._state: State | None = None
+        self._takeovers, self._bad_lines = 0, 0
+
+    # From the agent.
+
+    def obey(self, message: control.Message, now: float) -> None:
+        """Take in what the agent says."""
+        self._stale = True
+        match message:
+            case control.Roster(members, fresh):
+                self._where.update(members)
+                self._members.roster(members, now, fresh=fresh)
+            case control.Own(entries, gone):
+                self._holdings.learn(entries, gone)
+                self._decide(now)
+                for address in gone:
+                    self._responder.forget(address.packed)
+            case control.Leave():
+                self.leave(now)
+            case control.Setup():
+                self.bad_line()
+
+    def bad_line(self) -> None:
+        """The agent said something that nobody understands."""
+        self._bad_lines += 1
+        self._outbox.event(control.line("event", what="badLine"))
+
+    def leave(self, now: float) -> None:
+        """Hand over; `over` says when that is done."""
+        if self._leave_by is None:
+            self._leave_by = now + LINGER_S
+            self._members.leave(now)
+            self._stale = True
+
+    def over(self, now: float) -> bool:
+        """Whether everything was handed over, or nobody came for it."""
+        if self._leave_by is None:
+            return False
+        waited = now - (self._leave_by - LINGER_S) >= 3 * self._members.timing.interval_s
+        return now >= self._leave_by or (waited and not self._holdings.lingering)
+
+    # The loop's turn.
+
+    def wake_at(self, now: float) -> float:
+        """When there is something to do without being asked."""
+        times = (
+            self._members.next_at(now),
+            self._responder.next_at(now),
+            self._holdings.next_at(),
+            self._status_at,
+            self._leave_by,
+        )
+        return min(one for one in times if one is not None)
+
+    def before(self, now: float) -> None:
+        """What must be known before any frame is answered."""
+        state = self._members.state
+        self._conclude(now)
+        if self._members.state is State.STARTING and state is not State.STARTING:
+            self._responder.drain()
+
+    def after(self, now: float) -> None:
+        """Conclusions from what was heard, and what is due to be sent."""
+        claims, self._claims = self._claims, []
+        again = [one.address for one in claims if self._contested(one, now)]
+        self._responder.again(now, again)
+        self._conclude(now)
+        self._beat(now)
+        self._responder.tick(now)
+        self._report(now)
+
+    def close(self) -> None:
+        """Silent."""
+        self._outbox.close()
+        self._responder.close()
+        if self._wire is not None:
+            self._selector.unregister(self._wire.sock)
+            self._wire.close()
+
+    def _conclude(self, now: float) -> None:
+        """Only where something can have changed."""
+        self._stale |= self._responder.looked()
+        self._stale |= self._members.tick(now)
+        due = self._holdings.next_at()
+        if self._stale or (due is not None and due <= now):
+            self._decide(now)
+
+    def _decide(self, now: float) -> None:
+        self._stale = False
+        named = [one.name for one in self._responder.links.by_index.values() if not impossible(one)]
+        self._holdings.equip(frozenset(named))
+        self._members.equip(now, able=bool(self._responder.usable()))
+        returned, self._members.rejoined = self._members.rejoined, set()
+        moved = self._holdings.decide(self._members.view(now), now, returned)
+        self._holdings.expire(now)
+        self._responder.change(self._holdings.changes(), now)
+        if returned:
+            self._responder.again(now)
+        me = self._setup.node
+        self._takeovers += sum(one not in (None, me) for one in moved.taken.values())
+        self._say(report.of_moves(me, moved), now)
+
+    def _claimed(self, claim: Claim, _now: float) -> bool:
+        """Whether it is no conflict: a member's, or about what was passed on."""
+        passed = ip_address(claim.address) not in self._holdings.mine
+        if not passed and self._members.member_with(claim.mac) is None:
+            return False
+        self._claims.append(claim)
+        return True
+
+    def _contested(self, claim: Claim, now: float) -> bool:
+        """Whether to announce it once more."""
+        self._stale = True
+        return self._holdings.claimed(ip_address(claim.address), now)
+
+    # Beats.
+
+    def _hear(self, now: float) -> None:
+        assert self._wire is not None
+        for data in self._wire.heard():
+            try:
+                self._stale |= self._members.hear(decode(data, self._setup.keys), now)
+            except BeatError as error:
+                self._refused[str(error)] += 1
+
+    def _beat(self, now: float) -> None:
+        if self._wire is None:
+            return
+        macs = tuple(sorted(link.mac for link in self._responder.usable()))
+        owned = self._holdings.digest.to_bytes(8)
+        for beat in self._members.beats(now, owned, macs):
+            if where := self._where.get(beat.receiver):
+                self._wire.send(encode(beat, self._setup.keys[0]), where)
+
+    # To the agent.
+
+    def _say(self, lines: Iterable[bytes], now: float) -> None:
+        """Events, and soon a status that agrees with them."""
+        for line in lines:
+            self._outbox.event(line)
+            wait_s = SOON_S + len(self._holdings.mine) / _ADDRESSES_A_SECOND
+            self._status_at = min(self._status_at, max(now, self._told_at + wait_s))
+
+    def _report(self, now: float) -> None:
+        news, self._members.news = self._members.news, []
+        self._say(report.of_news(news), now)
+        told, self._responder.told = self._responder.told, []
+        self._say(report.of_conflicts(told), now)
+        if self._members.state is not self._state:
+            self._state, self._status_at = self._members.state, now
+        if now >= self._status_at:
+            self._told_at, self._status_at = now, now + STATUS_S
+            self._outbox.status(self._status)
+            self._outbox.flush()
+
+    def _status(self) -> Iterator[bytes]:
+        responder, now = self._responder, time.monotonic()
+        mine = list(self._holdings.mine)
+        known = list({*(one.packed for one in mine), *responder.past})
+        links = responder.links.by_index.values()
+        refused = self._refused | {"replay": self._members.refused}
+        head = {
+            "state": self._members.state.name.lower(),
+            "heard": sorted(self._members.heard(now)),
+            "interfaces": [link.name for link in responder.usable()],
+            "named": [link.name for link in links if impossible(link) is None],
+            "beats": self._wire is not None,
+            "drops": {one.value: number for one, number in responder.drops.items()},
+            "beatsRefused": refused | {"hops": self._wire.far if self._wire else 0},
+            "badLines": self._bad_lines,
+            "missed": self._outbox.missed,
+            "conflicts": responder.conflicts.count,
+            "takeovers": self._takeovers,
+            "findings": preconditions.texts(preconditions.found(responder, self._holdings)),
+        }
+        maps = {
+            "owned": ((str(one), responder.places(one.packed)) for one in mine),
+            "addresses": ((str(ip_address(one)), responder.tally(one).numbers) for one in known),
+        }
+        return report.status(head, maps)

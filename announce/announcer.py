@@ -8,6 +8,7 @@ Frames alone change nothing that is decided, so a flood of them costs no decisio
 from __future__ import annotations
 
 import random
+import secrets
 import selectors
 import time
 from collections import Counter
@@ -21,9 +22,10 @@ from ferrule.announce.election import LINGER_S, Holdings
 from ferrule.announce.heartbeat import BeatError, State, decode, encode
 from ferrule.announce.limits import Limits, Rates
 from ferrule.announce.links import UNFIT_NAMES, Choice, impossible
-from ferrule.announce.members import Members, Timing
+from ferrule.announce.members import Members
 from ferrule.announce.netlink import Monitor
 from ferrule.announce.outbox import Outbox
+from ferrule.announce.peers import Timing
 from ferrule.announce.responder import Responder
 from ferrule.announce.wire import Claim
 
@@ -40,7 +42,7 @@ class Announcer:
     ) -> None:
         self._setup, self._selector = setup, selector
         beats = bool(setup.keys)
-        self._members = Members(setup.node, time.time_ns(), Timing(), now, beating=beats)
+        self._members = Members(setup.node, _numbers(), Timing(), now, beating=beats)
         self._holdings = Holdings(setup.node)
         self._bursts = Bursts(lambda: random.uniform(-1, 1))  # noqa: S311  # spreads load
         excluded = UNFIT_NAMES if setup.excluded is None else setup.excluded
@@ -222,7 +224,8 @@ class Announcer:
         mine = list(self._holdings.mine)
         known = list({*(one.packed for one in mine), *responder.past})
         links = responder.links.by_index.values()
-        refused = self._refused | {"replay": self._members.refused}
+        members = self._members
+        refused = self._refused | {"replay": members.refused, "unproved": members.strange}
         head = {
             "state": self._members.state.name.lower(),
             "heard": sorted(self._members.heard(now)),
@@ -242,3 +245,8 @@ class Announcer:
             "addresses": ((str(ip_address(one)), responder.tally(one).numbers) for one in known),
         }
         return report.status(head, maps)
+
+
+def _numbers() -> Iterator[int]:
+    while True:
+        yield secrets.randbits(64) or 1

@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
-from ferrule.announce.members import View
+from ferrule.announce.peers import View
 from ferrule.announce.wire import Address
 from ferrule.compiler.elect import owner
 

@@ -1,11 +1,13 @@
 """The datagram by which nodes know of each other: fixed fields, names, HMAC-SHA256 over all.
 
-A beat is for one receiver and says which epoch (one run of a process) of the receiver its sender
-knows. Only one that names the receiver's present epoch counts, so nothing recorded before a restart
-can be replayed after it, and whoever counts as heard also hears. Within an epoch the sequence
-number rises. Epochs of one node have to rise too: they are the time its process started.
+A beat is for one receiver. Its epoch is one run of a process; within it the sequence number rises.
+It carries a challenge for the receiver and, as its echo, the last one that the receiver sent. A run
+that is not known yet is believed when it echoes the present challenge, which is another one from
+then on: so whoever counts as heard also hears, nothing recorded of an earlier run can be replayed,
+and no clock has to be right.
 
-    2 magic  1 version  1 state  8 epoch  8 sequence  8 echo  8 digest of what it owns
+    2 magic  1 version  1 state  1 flags  8 epoch  8 sequence  8 challenge  8 echo
+    8 digest of what it owns
     sender, receiver: 1 length, text    1 count, MACs    1 count, suspects    1 count, (epoch, name)
     16 signature
 """
@@ -20,8 +22,9 @@ from enum import IntEnum
 
 from ferrule.announce.wire import Mac
 
-_HEAD = struct.Struct("!2sBBQQQ8s")
-_MAGIC, _VERSION = b"Fb", 1
+_HEAD = struct.Struct("!2sBBBQQQQ8s")
+_MAGIC, _VERSION = b"Fb", 2
+_FRESH = 1  # a flag: it reads the API
 _SIGNATURE = 16
 MOST_NAMES = 16  # of each list; who suspects more than that is alone itself
 MOST_MACS = 16
@@ -60,8 +63,10 @@ class Beat:
     receiver: str
     epoch: int
     sequence: int
+    challenge: int
     echo: int
     state: State
+    fresh: bool = True
     owned: bytes = NOTHING_OWNED
     macs: tuple[Mac, ...] = ()
     suspects: tuple[str, ...] = ()
@@ -76,11 +81,11 @@ def derived_key(secret: bytes, cluster: str) -> bytes:
 def encode(beat: Beat, key: bytes) -> bytes:
     """The signed datagram; lists are cut at what a receiver takes."""
     downs = beat.downs[:MOST_NAMES]
+    flags = _FRESH * beat.fresh
+    numbers = (beat.epoch, beat.sequence, beat.challenge, beat.echo)
     data = b"".join(
         (
-            _HEAD.pack(
-                _MAGIC, _VERSION, beat.state, beat.epoch, beat.sequence, beat.echo, beat.owned
-            ),
+            _HEAD.pack(_MAGIC, _VERSION, beat.state, flags, *numbers, beat.owned),
             _text(beat.sender),
             _text(beat.receiver),
             _many(beat.macs[:MOST_MACS]),
@@ -105,7 +110,9 @@ def decode(data: bytes, keys: Sequence[bytes]) -> Beat:
 
 
 def _read(signed: bytes) -> Beat:
-    magic, version, state, epoch, sequence, echo, owned = _HEAD.unpack_from(signed)
+    magic, version, state, flags, epoch, sequence, challenge, echo, owned = _HEAD.unpack_from(
+        signed
+    )
     if (magic, version) != (_MAGIC, _VERSION):
         raise ValueError("version")
     rest = _Reader(signed, _HEAD.size)
@@ -114,8 +121,10 @@ def _read(signed: bytes) -> Beat:
         rest.text(),
         epoch,
         sequence,
+        challenge,
         echo,
         State(state),
+        bool(flags & _FRESH),
         owned,
         tuple(rest.take(6) for _ in range(rest.count(MOST_MACS))),
         tuple(rest.text() for _ in range(rest.count(MOST_NAMES))),

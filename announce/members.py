@@ -12,75 +12,29 @@ nothing. Both ends of a healed partition are ready: the better one in the order 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from hashlib import sha256
+from collections.abc import Iterable, Iterator
 
-from ferrule.announce.heartbeat import MOST_NAMES, NOTHING_OWNED, Beat, Down, State
+from ferrule.announce.heartbeat import MOST_NAMES, Beat, Down, State
+from ferrule.announce.peers import NEVER, News, Peer, Timing, View, near
 from ferrule.announce.wire import Mac
 
-NEVER = float("-inf")
-FEW = 16  # up to so many nodes everybody watches everybody
-RING = 2  # above it, so many on either side
+_GLANCE_S = 0.05  # between looks at what is not exact
+_ANSWER_S = 0.02  # between answers to a run of a node that is not known
 WIDE = 3  # how often what all must know is told to all
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Seconds; all nodes of a cluster have the same."""
-
-    interval_s: float = 0.1
-    misses: int = 3
-    hold_down_s: float = 10.0
-    recall_s: float = 1.0  # between reminders that somebody is down; believed three times as long
-    lease_s: float = 5.0  # a pause that is shorter ends no Lease
-
-    @property
-    def silence_s(self) -> float:
-        """So long without a beat is suspicious."""
-        return self.interval_s * self.misses
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """Who may own: those that are ready come before the rest. `may_take`: whether we may add."""
-
-    ready: frozenset[str]
-    rest: frozenset[str]
-    may_take: bool
-
-
-@dataclass(slots=True)
-class Peer:
-    """What another node's beats said; nothing else of it is believed. Never heard, it is ready."""
-
-    epoch: int = 0
-    sequence: int = 0
-    heard_at: float = NEVER
-    down: bool = False
-    suspected: bool = False
-    state: State = State.READY
-    owned: bytes = NOTHING_OWNED
-    macs: tuple[Mac, ...] = ()
-    suspects: frozenset[str] = frozenset()
-    told_down: dict[Down, float] = field(default_factory=dict)  # until when it is believed
-
-
-@dataclass(frozen=True, slots=True)
-class News:
-    """Something to tell people: `suspected`, `down`, `back`, `paused`, `accused`, `left`."""
-
-    what: str
-    name: str
-
-
 class Members:
-    """One node's knowledge of all. `rejoined` are those back since it was last looked at."""
+    """One node's knowledge of all. `rejoined` are those back since it was last looked at.
+
+    `numbers` are random, none twice, of 64 bits: the epoch, then challenges. Where nodes are not
+    `beating`, Leases alone count, and who may take is who writes its own.
+    """
 
     def __init__(
-        self, me: str, epoch: int, timing: Timing, now: float, *, beating: bool = True
+        self, me: str, numbers: Iterator[int], timing: Timing, now: float, *, beating: bool = True
     ) -> None:
-        self.me, self.epoch, self.timing, self.beating = me, epoch, timing, beating
+        self.me, self.timing, self.beating = me, timing, beating
+        self.epoch, self._numbers = next(numbers), numbers
         self.state = State.UNABLE
         self.able = False
         self.fresh = False
@@ -89,7 +43,7 @@ class Members:
         self.peers: dict[str, Peer] = {}
         self.news: list[News] = []
         self.rejoined: set[str] = set()
-        self.refused = 0
+        self.refused = self.strange = 0  # replays, and beats of runs that are not proved
         self._sequence = 0
         self._since = now  # when listening began
         self._last_tick = now
@@ -100,18 +54,19 @@ class Members:
         self._watched = frozenset[str]()
         self._accused_at = NEVER
         self._takes = False
+        self._touched, self._look_at = True, now
 
     # What comes in.
 
     def roster(self, names: Iterable[str], now: float, *, fresh: bool) -> None:
         """The holders of Leases, and whether our own was written lately; if not, nobody is gone."""
-        self.fresh, self._counted = fresh, True
+        self.fresh, self._counted, self._touched = fresh, True, True
         known = frozenset(names) | {self.me}
         if not fresh:
             known |= self.leased
         if known == self.leased:
             return
-        self.leased, self._watched = known, _near(self.me, known)
+        self.leased, self._watched = known, near(self.me, known)
         for name in [one for one, peer in self.peers.items() if not self._heard(peer, now)]:
             if name not in known:
                 del self.peers[name]
@@ -136,22 +91,39 @@ class Members:
         if beat.receiver != self.me or beat.sender == self.me:
             self.refused += 1
             return False
-        peer = self.peers.setdefault(beat.sender, Peer())
-        if (beat.epoch, beat.sequence) <= (peer.epoch, peer.sequence):
+        peer = self.peers.get(beat.sender)
+        if peer is None:
+            peer = self.peers[beat.sender] = Peer(next(self._numbers))
+        if not self._known_run(peer, beat, now):
+            return False
+        if beat.sequence <= peer.sequence:
             self.refused += 1
             return False
-        if beat.epoch != peer.epoch:
-            self._answer.add(beat.sender)  # it is waiting to hear that we know
-        peer.epoch, peer.sequence = beat.epoch, beat.sequence
-        if beat.echo == self.epoch:
-            self._believe(peer, beat, now)
+        peer.sequence, peer.echo, self._touched = beat.sequence, beat.challenge, True
+        self._believe(peer, beat, now)
         return True
+
+    def _known_run(self, peer: Peer, beat: Beat, now: float) -> bool:
+        """Whether it is of the run we know, or proves to be of the present one."""
+        if beat.epoch == peer.epoch:
+            return True
+        if beat.echo == peer.challenge:
+            peer.epoch, peer.sequence, peer.challenge = beat.epoch, -1, next(self._numbers)
+            self._answer.add(beat.sender)  # it may be waiting for our echo
+            return True
+        self.strange += 1
+        peer.echo = beat.challenge
+        if now - peer.answered_at >= _ANSWER_S:
+            peer.answered_at = now
+            self._answer.add(beat.sender)
+        return False
 
     def _believe(self, peer: Peer, beat: Beat, now: float) -> None:
         if peer.down or now - peer.heard_at > self.timing.silence_s:
             self._back(peer, beat)
         peer.heard_at, peer.down, peer.suspected = now, False, False
         peer.state, peer.owned, peer.macs = beat.state, beat.owned, beat.macs
+        peer.fresh = beat.fresh
         peer.suspects = frozenset(beat.suspects)
         until, me = now + 3 * self.timing.recall_s, Down(self.epoch, self.me)
         peer.told_down = {down: until for down in beat.downs if down != me}
@@ -186,10 +158,13 @@ class Members:
             self.news.append(News("paused", self.me))
             self._counted = self._counted and self.beating
             self._restart(now)
-        for name in self._watched:
-            self._judge(name, now)
-        self._advance(now)
-        self._takes = self._may_take(now)
+        if self._touched or now >= self._look_at:
+            self._touched = False
+            for name in self._watched:
+                self._judge(name, now)
+            self._advance(now)
+            self._takes = self._may_take(now)
+            self._look_at = min([now + _GLANCE_S, *self._silences()])
         return (state, said, taking) != (self.state, len(self.news), self._takes)
 
     def _longest_gap_s(self) -> float:
@@ -260,16 +235,17 @@ class Members:
     def next_at(self, now: float) -> float:
         """When `tick` or `beats` has something to do."""
         if not self.beating:
-            return now + self.timing.recall_s
+            return self._look_at
         if self._answer:
             return now
-        watched = (self.peers[name] for name in self._watched if name in self.peers)
-        silences = (
-            peer.heard_at + self.timing.silence_s
-            for peer in watched
-            if not peer.suspected and peer.heard_at > NEVER
-        )
-        return min([self._beat_at, *silences])
+        return min(self._beat_at, self._look_at)
+
+    def _silences(self) -> Iterator[float]:
+        """When those that we hear would have to be suspected."""
+        for name in self._watched:
+            peer = self.peers.get(name)
+            if peer is not None and not peer.suspected and peer.heard_at > NEVER:
+                yield peer.heard_at + self.timing.silence_s
 
     def beats(self, now: float, owned: bytes, macs: tuple[Mac, ...]) -> list[Beat]:
         """What to send now."""
@@ -309,10 +285,11 @@ class Members:
     ) -> Beat:
         self._sequence += 1
         peer = self.peers.get(receiver)
-        echo = peer.epoch if peer else 0
+        if peer is None:
+            peer = self.peers[receiver] = Peer(next(self._numbers))
         return Beat(
-            self.me, receiver, self.epoch, self._sequence, echo, self.state, owned, macs,
-            suspects, downs,
+            self.me, receiver, self.epoch, self._sequence, peer.challenge, peer.echo, self.state,
+            self.fresh, owned, macs, suspects, downs,
         )  # fmt: skip
 
     def _downs(self) -> tuple[Down, ...]:
@@ -339,7 +316,7 @@ class Members:
     def _told_down(self, name: str, peer: Peer | None, now: float) -> bool:
         """Whether its watchers say so, about the run of it that we know."""
         return any(
-            down.name == name and until > now and (peer is None or down.epoch >= peer.epoch)
+            down.name == name and until > now and (peer is None or peer.epoch in (0, down.epoch))
             for other in self.peers.values()
             for down, until in other.told_down.items()
         )
@@ -349,7 +326,7 @@ class Members:
             return False
         if not self.beating:
             return self.fresh
-        if len(self.leased) <= 2 or self.heard(now):
+        if len(self.leased) <= 2 or any(self._heard(one, now) for one in self.peers.values()):
             return True
         last = max((peer.heard_at for peer in self.peers.values()), default=NEVER)
         return now - max(last, self._since) >= self.timing.hold_down_s
@@ -364,7 +341,7 @@ class Members:
         self._become(State.STARTING, now)
 
     def _become(self, state: State, now: float) -> None:
-        self.state = state
+        self.state, self._touched = state, True
         self._tell_all(now)
 
     def _tell_all(self, now: float) -> None:
@@ -373,12 +350,3 @@ class Members:
 
     def _urge(self, now: float) -> None:
         self._beat_at = now
-
-
-def _near(me: str, names: frozenset[str]) -> frozenset[str]:
-    """Whose beats we expect, and who expects ours: all, or the nearest in a ring of hashes."""
-    if len(names) <= FEW:
-        return names - {me}
-    ring = sorted(names, key=lambda name: sha256(name.encode()).digest())
-    at = ring.index(me)
-    return frozenset(ring[(at + step) % len(ring)] for step in range(-RING, RING + 1)) - {me}

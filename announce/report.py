@@ -17,7 +17,7 @@ from itertools import islice
 
 from ferrule.announce import control
 from ferrule.announce.election import Moved
-from ferrule.announce.members import News
+from ferrule.announce.peers import News
 from ferrule.announce.responder import Conflict
 from ferrule.announce.wire import Address, mac_text
 

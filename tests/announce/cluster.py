@@ -12,7 +12,8 @@ from random import Random
 from ferrule.announce.bursts import TIMES_S
 from ferrule.announce.election import Entry, Group, Holdings
 from ferrule.announce.heartbeat import Beat
-from ferrule.announce.members import Members, Timing, View
+from ferrule.announce.members import Members
+from ferrule.announce.peers import Timing, View
 from ferrule.announce.wire import Address
 from ferrule.compiler.elect import owner
 
@@ -61,8 +62,8 @@ class Cluster:
     def start(self, *names: str) -> None:
         for name in names:
             node = self.nodes[name]
-            epoch = int(self.now * 1e9) + 1
-            node.members = Members(name, epoch, TIMING, self.now)
+            numbers = iter(lambda: self.random.getrandbits(64), None)
+            node.members = Members(name, numbers, TIMING, self.now)
             node.holdings = Holdings(name)
             node.holdings.learn(self.entries)
             node.view, node.paused, node.leave_at = None, False, None

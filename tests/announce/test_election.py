@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ferrule.announce.election import LINGER_S, Entry, Group, Holdings, digest
-from ferrule.announce.members import View
+from ferrule.announce.peers import View
 from ferrule.compiler.elect import owner
 
 NODES = tuple(f"node-{number}" for number in range(1, 7))

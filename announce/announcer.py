@@ -18,6 +18,7 @@ from ipaddress import ip_address
 from ferrule.announce import control, preconditions, report
 from ferrule.announce.bursts import Bursts
 from ferrule.announce.datagrams import Datagrams
+from ferrule.announce.doubts import Doubts
 from ferrule.announce.election import LINGER_S, Holdings
 from ferrule.announce.heartbeat import BeatError, State, decode, encode
 from ferrule.announce.limits import Limits, Rates
@@ -25,7 +26,7 @@ from ferrule.announce.links import UNFIT_NAMES, Choice, impossible
 from ferrule.announce.members import Members
 from ferrule.announce.netlink import Monitor
 from ferrule.announce.outbox import Outbox
-from ferrule.announce.peers import Timing
+from ferrule.announce.peers import News, Timing
 from ferrule.announce.responder import Responder
 from ferrule.announce.wire import Claim
 
@@ -46,10 +47,11 @@ class Announcer:
         self._holdings = Holdings(setup.node)
         self._bursts = Bursts(lambda: random.uniform(-1, 1))  # noqa: S311  # spreads load
         excluded = UNFIT_NAMES if setup.excluded is None else setup.excluded
+        self._choice = Choice(setup.interfaces, excluded)
         self._responder = Responder(
             selector,
             Monitor(),
-            Choice(setup.interfaces, excluded),
+            self._choice,
             Limits(Rates(), now),
             self._bursts,
             self._claimed,
@@ -60,7 +62,7 @@ class Announcer:
         self._outbox = Outbox(out, selector)
         self._where: dict[str, str] = {}
         self._claims: list[Claim] = []
-        self._stale = True
+        self._stale, self._doubts, self._subnets = True, Doubts(), preconditions.Subnets()
         self._refused: Counter[str] = Counter()
         self._leave_by: float | None = None
         self._status_at, self._told_at = now, now - STATUS_S
@@ -75,6 +77,8 @@ class Announcer:
         match message:
             case control.Roster(members, fresh):
                 self._where.update(members)
+                if fresh and not self._members.fresh:
+                    self._holdings.reconsider()
                 self._members.roster(members, now, fresh=fresh)
             case control.Own(entries, gone):
                 self._holdings.learn(entries, gone)
@@ -159,7 +163,9 @@ class Announcer:
         returned, self._members.rejoined = self._members.rejoined, set()
         moved = self._holdings.decide(self._members.view(now), now, returned)
         self._holdings.expire(now)
-        self._responder.change(self._holdings.changes(), now)
+        changes = self._holdings.changes()
+        self._responder.change(changes, now)
+        self._subnets.change(changes, self._responder.ports)
         if returned:
             self._responder.again(now)
         me = self._setup.node
@@ -177,7 +183,11 @@ class Announcer:
     def _contested(self, claim: Claim, now: float) -> bool:
         """Whether to announce it once more."""
         self._stale = True
-        return self._holdings.claimed(ip_address(claim.address), now)
+        address, name = ip_address(claim.address), self._members.member_with(claim.mac)
+        if name is not None and self._members.knows_better(name):
+            self._holdings.yield_to(name, address)
+            return False
+        return self._holdings.claimed(address, now)
 
     # Beats.
 
@@ -194,9 +204,24 @@ class Announcer:
             return
         macs = tuple(sorted(link.mac for link in self._responder.usable()))
         owned = self._holdings.digest.to_bytes(8)
-        for beat in self._members.beats(now, owned, macs):
+        beats = self._members.beats(now, owned, macs)
+        if beats:
+            self._doubt(now)
+        for beat in beats:
             if where := self._where.get(beat.receiver):
                 self._wire.send(encode(beat, self._setup.keys[0]), where)
+
+    def _doubt(self, now: float) -> None:
+        """Somebody owns what we do, or nobody does: say once more what is ours."""
+        said = self._members.owned(now)
+        agrees = {
+            name: owned == self._holdings.digest_of(name).to_bytes(8)
+            for name, owned in said.items()
+        }
+        new = self._doubts.look(agrees, now)
+        self._say(report.of_news(News("disagrees", name) for name in sorted(new)), now)
+        if new:
+            self._responder.again(now)
 
     # To the agent.
 
@@ -238,13 +263,22 @@ class Announcer:
             "missed": self._outbox.missed,
             "conflicts": responder.conflicts.count,
             "takeovers": self._takeovers,
-            "findings": preconditions.texts(preconditions.found(responder, self._holdings)),
+            "findings": self._findings(),
         }
         maps = {
             "owned": ((str(one), responder.places(one.packed)) for one in mine),
             "addresses": ((str(ip_address(one)), responder.tally(one).numbers) for one in known),
         }
         return report.status(head, maps)
+
+    def _findings(self) -> list[dict[str, str]]:
+        links = self._responder.links.by_index.values()
+        self._subnets.look(self._responder.ports)
+        found = preconditions.found(
+            self._holdings, links, self._choice, self._subnets.outside, preconditions.read_sysctl
+        )
+        lasting = sorted(self._doubts.lasting)
+        return [one.fields() for one in (*found, *map(preconditions.disagreement, lasting))]
 
 
 def _numbers() -> Iterator[int]:

@@ -84,6 +84,7 @@ class Holdings:
     _new: set[Address] = field(default_factory=set)
     _due: dict[Address, str | None] = field(default_factory=dict)  # won, not taken yet; from whom
     _lost: dict[Address, str | None] = field(default_factory=dict)
+    _yielded: set[Address] = field(default_factory=set)
     _changed: set[Address] = field(default_factory=set)
     _contests: dict[Address, _Contest] = field(default_factory=dict)
 
@@ -222,6 +223,25 @@ class Holdings:
         self.mine.remove(address)
         self.digest ^= _mark(address)
         return True
+
+    def unnamed(self) -> list[tuple[Names, Collection[Address]]]:
+        """What we would be a candidate for if we had one of the interfaces that it names."""
+        return [
+            (interfaces, addresses)
+            for (group, interfaces), addresses in self._classes.items()
+            if interfaces and self.me in group.scores and not interfaces & self.named
+        ]
+
+    def yield_to(self, name: str, address: Address) -> None:
+        """A member that knows better says it is its own: so it is, until we know better."""
+        if address in self.mine and address not in self._new:
+            self._owned_by(address, self.me, name)
+            self._yielded.add(address)
+
+    def reconsider(self) -> None:
+        """We know better now: what was yielded is elected again."""
+        self._new |= self._yielded & self.entries.keys()
+        self._yielded.clear()
 
     def digest_of(self, name: str) -> int:
         """Of what another node should own."""

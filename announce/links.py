@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
 
-from ferrule.announce.wire import Address, Mac
+from ferrule.announce.wire import Mac
 
 # linux/rtnetlink.h
 NEW_LINK, DEL_LINK, NEW_ADDRESS, DEL_ADDRESS = 16, 17, 20, 21
@@ -198,11 +198,6 @@ def impossible(link: Link) -> str | None:
     if not link.flags & UP:
         return "down"
     return None if link.flags & LOWER_UP else "without carrier"
-
-
-def in_subnet(address: Address, links: Collection[Link]) -> bool:
-    """Whether an address lies in a subnet of one of these; outside it is legal, and often wrong."""
-    return any(address in one.network for link in links for one in link.addresses)
 
 
 def _text(value: bytes) -> str:

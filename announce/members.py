@@ -228,6 +228,18 @@ class Members:
         """Which member's hardware address it is."""
         return next((name for name, peer in self.peers.items() if mac in peer.macs), None)
 
+    def owned(self, now: float) -> dict[str, bytes]:
+        """What those that are ready say they own."""
+        return {
+            name: peer.owned
+            for name, peer in self.peers.items()
+            if peer.state is State.READY and name in self.leased and self._heard(peer, now)
+        }
+
+    def knows_better(self, name: str) -> bool:
+        """Whether a member reads the API while we do not."""
+        return not self.fresh and self.peers[name].fresh
+
     def heard(self, now: float) -> frozenset[str]:
         """Who is heard, and hears us."""
         return frozenset(name for name, peer in self.peers.items() if self._heard(peer, now))

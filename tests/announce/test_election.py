@@ -130,3 +130,18 @@ def test_an_entry_that_names_none_of_our_interfaces_is_another_s() -> None:
     one.equip(frozenset({"eth0", "eth1"}))
     assert one.decide(both, 0.0).taken == {address: "node-2"}
     assert one.changes() == {address.packed: frozenset({"eth1"})}
+
+
+def test_what_is_yielded_comes_back_with_better_knowledge_or_without_the_other() -> None:
+    one = holdings(dict.fromkeys(NODES[:2], 0))
+    both, alone = frozenset(NODES[:2]), frozenset(NODES[:1])
+    one.decide(View(both, NOBODY, may_take=True), 0.0)
+    address = min(one.mine)
+    one.yield_to("node-2", address)
+    assert one.decide(View(both, NOBODY, may_take=True), 0.0).passed == {address: "node-2"}
+    assert one.decide(View(both, NOBODY, may_take=True), 1.0).taken == {}
+    one.reconsider()
+    assert one.decide(View(both, NOBODY, may_take=True), 2.0).taken == {address: "node-2"}
+    one.yield_to("node-2", address)
+    one.decide(View(both, NOBODY, may_take=True), 3.0)
+    assert address in one.decide(View(alone, NOBODY, may_take=True), 4.0).taken

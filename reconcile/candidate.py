@@ -131,6 +131,7 @@ class Candidate:
             sent = self._clock()
             wanted = self._wanted(sent)
             if wanted is None:
+                self._lost()
                 return
             reply = yield Ask(wanted)
             if reply.outcome == "done" and reply.record:
@@ -138,6 +139,11 @@ class Candidate:
                 return
             if reply.outcome == "lost" or not (yield from self._look()):
                 return
+
+    def _lost(self) -> None:
+        """Somebody else holds the Lease: it was deleted, or taken by hand, while it was ours."""
+        if self._lead is not None:
+            self._lead.end()
 
     def release(self) -> Generator[Ask, Reply, None]:
         """Let the Lease go, so that the next one need not wait; the lead is over before that."""

@@ -223,6 +223,23 @@ def test_its_leader_makes_it_anew(one: Candidate, store: Store, clock: Clock) ->
     assert ask.write == Record("one", 15, 1, "2")
 
 
+def test_a_leader_that_sees_another_one_hold_it_leads_no_longer(
+    one: Candidate, store: Store, clock: Clock
+) -> None:
+    """It was deleted, and somebody who had not seen it was quicker than we."""
+    run(one.attempt(), store.answer)
+    lead = one.lead
+    assert lead
+    store.record = Record("other", 15, 1, "9")
+    clock.now += 2
+
+    run(one.attempt(), store.answer)
+
+    assert not lead.valid()
+    assert leads(one) is None
+    assert one.holder == "other"
+
+
 def test_somebody_writes_a_label_on_it(one: Candidate, store: Store, clock: Clock) -> None:
     run(one.attempt(), store.answer)
     lead = one.lead

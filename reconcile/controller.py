@@ -25,6 +25,7 @@ from ferrule.reconcile.events import About, Event
 from ferrule.reconcile.intent import Intent, Reading
 from ferrule.reconcile.kept import Watched
 from ferrule.reconcile.logs import Log
+from ferrule.reconcile.shown import Shown
 from ferrule.reconcile.statuses import Leave, Word
 
 LOOK_S = 2.0  # between two looks at the files of the spec
@@ -82,6 +83,7 @@ class Controller:
         self.allocator: Allocator | None = None
         self.counts = Counts()
         self._wanted: dict[str, Wanted] = {}
+        self._shown = Shown()
         self._changed: set[str] = set()  # since the allocator was last told
         self._dropped: set[str] = set()
         self._said: dict[str, dict[str, str]] = {}  # the last event of each Service and reason
@@ -101,6 +103,7 @@ class Controller:
             else:
                 self.watched[key] = one
             self._changed.add(key)
+            self._changed |= self._shown.learn(key, one.ingress if one else ())
 
     def learn_report(self, key: str, trouble: Trouble | None) -> None:
         """What came of a write."""
@@ -198,7 +201,8 @@ class Controller:
             self._leave(key)
             return
         self._explain(watched, service)
-        addresses, pool = _of(service)
+        addresses = self._shown.free(key, self.allocator.services)
+        pool = service.pool if addresses else None
         if watched.shows(addresses, pool):
             self._wanted.pop(key, None)
             return

@@ -481,6 +481,10 @@ def reconcile(process: Any, **options: Any) -> int:
 @option("--withdraw-on-exit", is_flag=True, help="Announce nothing once the agent has ended.")
 @option("--withdraw-on-cordon", is_flag=True, help="Announce nothing from a cordoned node.")
 @option("--accept-wait", type=click.IntRange(0), default=30, help="Seconds to wait for switches.")
+@option("--l2-interface", multiple=True, metavar="NAME", help="Answer on this, whatever it is.")
+@option("--l2-exclude", multiple=True, metavar="REGEX", help="Instead of the usual exclusions.")
+@option("--heartbeat-key", multiple=True, metavar="FILE", help="Signs heartbeats; the first does.")
+@option("--heartbeat-port", type=PORT, default=7947, show_default=True)
 def agent(process: Any, **options: Any) -> int:
     """Keep the FRR of this node as its cluster wants it."""
     from ferrule.commands import agent as announcing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from ferrule.commands.process import Process, until_told
 from ferrule.observe.cluster_config import ClusterError
 from ferrule.reconcile import metrics
 from ferrule.reconcile.agent import Agent, Settings, run
+from ferrule.reconcile.layer2 import Choices
+from ferrule.reconcile.layer2_metrics import of_layer2
 from ferrule.reconcile.logs import Log
 from ferrule.reconcile.publish import now
 
@@ -32,6 +34,10 @@ def main(
     withdraw_on_exit: bool,
     withdraw_on_cordon: bool,
     accept_wait: int,
+    l2_interface: Sequence[str],
+    l2_exclude: Sequence[str],
+    heartbeat_key: Sequence[str],
+    heartbeat_port: int,
 ) -> int:
     """Run one agent; the exit code."""
     log, place = Log(process.log_level), Place(Path(frr_dir), tuple(shlex.split(vtysh)), save)
@@ -43,6 +49,7 @@ def main(
         ignore_exclude_label=process.ignore_exclude_lb,
         accept_wait_s=accept_wait,
         withdraw_on_cordon=withdraw_on_cordon,
+        layer2=Choices(heartbeat_port, heartbeat_key, l2_interface, l2_exclude or None),
     )
     try:
         api = process.api()
@@ -90,7 +97,8 @@ def collect(agent: Agent) -> Iterator[Metric]:
     local, announcing = agent.local, agent.announcing
     stale = bool(local.mistakes)
     yield from metrics.of_configuration(loaded=local.reading is not None, stale=stale)
-    yield from metrics.of_watches(agent.watches.inbox.conditions())
+    conditions = agent.watches.inbox.conditions()
+    yield from metrics.of_watches(conditions)
     with suppress(Trouble):
         speaker = announcing.speaker
         yield from metrics.of_sessions(speaker.sessions() if speaker else ())
@@ -101,8 +109,9 @@ def collect(agent: Agent) -> Iterator[Metric]:
         if service in known
         for address in known[service].addresses
     )
-    yield from metrics.of_announced(agent.settings.node, told, ())
-    yield metrics.one("ferrule_frr_in_sync", "FRR is as it should be", not announcing.problem)
-    yield metrics.counter("ferrule_frr_changes_total", "Lines changed", announcing.changes)
-    yield metrics.counter("ferrule_frr_mended_total", "Lines mended", announcing.mended)
+    answered = agent.answering.answered
+    answers = answered.announcements() if answered else ()
+    yield from metrics.of_announced(agent.settings.node, told, answers)
+    yield from of_layer2(agent.answering)
+    yield from metrics.of_announcing(announcing, conditions)
     yield metrics.one("ferrule_sets_overdue", "Announced unaccepted", len(agent.gate.overdue))

@@ -9,23 +9,25 @@ heard. The agent may be gone too: FRR goes on, and the next agent begins with a 
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from ferrule.compiler.network import Family, Node
+from ferrule.compiler.network import Family
 from ferrule.compiler.source import Document
 from ferrule.observe.cluster_api import Api
 from ferrule.observe.watch import Watches
 from ferrule.observe.watch_inbox import Batch
-from ferrule.reconcile import feeds, reports, told
+from ferrule.reconcile import feeds, reports
 from ferrule.reconcile.announcing import Announcing, Changes, Speak
+from ferrule.reconcile.answering import Answering
 from ferrule.reconcile.events import About, Event, Events
 from ferrule.reconcile.gate import Gate, SetKey
 from ferrule.reconcile.intent import Intent
+from ferrule.reconcile.layer2 import Choices
 from ferrule.reconcile.local import Local
 from ferrule.reconcile.logs import Log
 from ferrule.reconcile.publish import Publisher
+from ferrule.reconcile.saying import Saying
 from ferrule.reconcile.switch_status import (
     LABEL,
     PREFIX,
@@ -37,7 +39,6 @@ from ferrule.reconcile.switch_status import (
 from ferrule.reconcile.told import Told
 
 TICK_S = 0.2
-ASK_S = 600.0  # between two looks whether the kinds of MetalLB's statuses are installed
 CONDITION = "configReconcilerValid"
 
 
@@ -54,6 +55,7 @@ class Settings:
     withdraw_on_cordon: bool = False
     spread_s: float = 2.0
     source: str = "ferrule-agent"
+    layer2: Choices = field(default_factory=Choices)
 
 
 class Agent:
@@ -72,7 +74,19 @@ class Agent:
         self.publisher = Publisher(api)
         self.events = Events(api, settings.source, settings.node, namespace=settings.namespace)
         self.told = Told()
+        self.saying = Saying(api, settings.namespace, settings.node, self.publisher, self.told)
         self._uids: dict[str, str] = {}
+        self.answering = Answering(
+            api,
+            settings.namespace,
+            self.local,
+            settings.layer2,
+            self.publisher,
+            self.events,
+            log,
+            lambda service: self._uids.get(service, ""),
+            settings.spread_s,
+        )
         self._spec = feeds.spec(settings.namespace)
         self._services = feeds.services(settings.lb_class)
         self._slices, self._nodes = feeds.slices(), feeds.nodes()
@@ -90,13 +104,13 @@ class Agent:
         self.watches = Watches(api, watched, spread_s=settings.spread_s)
         self.complete = False
         self._said: tuple[str, ...] | None = None  # of the mistakes
-        self._asked, self._installed = float("-inf"), False
 
     def __enter__(self) -> Agent:
         self.watches.__enter__()
         return self
 
     def __exit__(self, *why: object) -> None:
+        self.answering.stop()
         self.watches.__exit__(*why)
         self.events.stop()
         self.publisher.stop()
@@ -110,12 +124,15 @@ class Agent:
         if not self.complete:
             return
         changed = self.local.settle()
+        self.answering.turn(changed)
         if changed is None or changed.classes:
             self.announcing.again()
             self._limit()
         self._mistakes()
         if self.announcing.turn(changed.advertisements if changed else {}):
             self._tell(changed.advertisements if changed else None)
+        if self.announcing.begun:
+            self.saying.look(self.local.node, self.announcing.speaker)
 
     def _learn(self, batch: Batch) -> None:
         for feed in self._spec:
@@ -200,23 +217,7 @@ class Agent:
         for service in touched:
             if service in self.told and known is not None and service not in known:
                 self._assigned(service)
-        self._say(node, touched)
-
-    def _say(self, node: Node, touched: Iterable[str]) -> None:
-        """MetalLB's status objects, where their kind is installed."""
-        if time.monotonic() - self._asked >= ASK_S:
-            self._asked = time.monotonic()
-            gone = told.stale(self._api, self.settings.namespace, node.name, self.told.services)
-            for post in gone or ():
-                self.publisher.put(post)
-            was, self._installed = self._installed, gone is not None
-            if self._installed and not was:
-                touched = [*self.told.services]
-        ears = node.ears()
-        for service in touched if self._installed else ():
-            peers = self.told.peers(service, ears)
-            post = told.bgp_status(self.settings.namespace, node.name, service, peers)
-            self.publisher.put(post if peers else replace(post, status=None))
+        self.saying.services(node, touched)
 
     def _assigned(self, service: str) -> None:
         namespace, _, name = service.partition("/")

@@ -22,7 +22,7 @@ from ferrule.reconcile.intent import Intent, Reading
 
 
 class Local:
-    """One node's view; `cordon` makes a cordoned node one without network."""
+    """One node's view; `cordon` makes cordoned nodes ones without network."""
 
     def __init__(self, name: str, intent: Intent, *, cordon: bool = False) -> None:
         self.name, self.intent, self._cordon = name, intent, cordon
@@ -40,7 +40,7 @@ class Local:
 
     def learn_node(self, key: str, document: Document | None) -> None:
         """A Node, this one or another."""
-        if document is not None and key == self.name and self._cordon:
+        if document is not None and self._cordon:  # all of them: on layer 2 another takes over
             document = _cordoned(document)
         self.intent.around("Node", key, document)
 

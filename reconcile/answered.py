@@ -1,0 +1,204 @@
+"""What is said in the cluster of what a node's announcer does: statuses, events, logs.
+
+A ServiceL2Status tells which node answers for a Service, as MetalLB's does. The one of a node that
+was lost is deleted by its successor: names of these objects are made from node and Service.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from ipaddress import ip_address
+from typing import Any
+
+from ferrule.compiler.network import Announcement
+from ferrule.observe.cluster_api import Api
+from ferrule.observe.cluster_lists import Resource
+from ferrule.reconcile.contested import Contested
+from ferrule.reconcile.events import About, Event, Events
+from ferrule.reconcile.logs import Log
+from ferrule.reconcile.publish import Post, Publisher
+from ferrule.reconcile.told import LONGEST_LABEL, NODE, labels, status_name
+
+L2_STATUS = Resource("metallb.io/v1beta1", "ServiceL2Status", "servicel2statuses")
+ASK_S = 600.0  # between two looks whether the kind is installed
+MOST_EVENTS = 20  # of one kind of finding, at a time
+
+Said = Mapping[str, Any]
+Finding = tuple[str, str, str]
+
+
+@dataclass
+class Answered:
+    """What node `node` answers for, as its announcer said last.
+
+    `uid` is asked for that of a Service. `has` is told of the interfaces there are.
+    """
+
+    api: Api
+    namespace: str
+    node: str
+    contested: Contested
+    publisher: Publisher
+    events: Events
+    log: Log
+    uid: Callable[[str], str]
+    has: Callable[[Iterable[str]], None]
+    status: Said = field(default_factory=dict)
+    services: dict[str, tuple[str, ...]] = field(default_factory=dict)  # with their interfaces
+    _known: tuple[frozenset[str], int] = (frozenset(), -1)
+    _findings: frozenset[Finding] = frozenset()
+    _asked: float = float("-inf")
+    _installed: bool = False
+
+    def hear(self, said: Said) -> None:
+        """A message of the announcer."""
+        if said["kind"] == "status":
+            self.status = said
+            self.has(said.get("named", ()))
+            self._owns(frozenset(said["owned"]))
+            self._found(said.get("findings", ()))
+        elif said["kind"] == "event":
+            self._event(said)
+
+    def gone(self) -> None:
+        """The announcer has ended; nothing is answered for."""
+        self.status = {}
+        self._owns(frozenset())
+
+    def announcements(self) -> list[Announcement]:
+        """What is answered for, by Service."""
+        each = [ip_address(one) for one in self.status.get("owned", ())]
+        return [
+            Announcement(address, self.contested.interfaces(service), service)
+            for address in each
+            for service in self.contested.services(address)
+        ]
+
+    # Who answers for which Service.
+
+    def _owns(self, owned: frozenset[str]) -> None:
+        known = owned, self.contested.version
+        newly = self._ask()
+        if known == self._known and not newly:
+            return
+        self._known = known
+        now = {
+            service: self.contested.interfaces(service)
+            for address in owned
+            for service in self.contested.services(ip_address(address))
+        }
+        before, self.services = self.services, now
+        for service in sorted(before.keys() - now.keys()):
+            self._say(service, None)
+        for service in sorted(now):
+            if newly or before.get(service) != now[service]:
+                self._say(service, now[service])
+            if service not in before:
+                message = f'announcing from node "{self.node}" with protocol "layer2"'
+                self.events.tell(Event(self._service(service), "nodeAssigned", message))
+
+    def _say(self, service: str, interfaces: tuple[str, ...] | None) -> None:
+        if not self._installed:
+            return
+        of_namespace, _, name = service.partition("/")
+        status = {
+            "node": self.node,
+            "serviceName": name,
+            "serviceNamespace": of_namespace,
+            "interfaces": [{"name": one} for one in interfaces or ()],
+        }
+        self.publisher.put(
+            Post(
+                L2_STATUS,
+                self.namespace,
+                status_name("l2", self.node, service),
+                None if interfaces is None else status,
+                labels=labels(self.node, service),
+            )
+        )
+
+    def _ask(self) -> bool:
+        """Whether the kind of the statuses is installed, and was not; asked now and then."""
+        if time.monotonic() - self._asked < ASK_S:
+            return False
+        self._asked = time.monotonic()
+        query = {"labelSelector": f"{NODE}={self.node}"} if len(self.node) <= LONGEST_LABEL else {}
+        answer = self.api.send("GET", L2_STATUS.path(self.namespace), query=query)
+        was, self._installed = self._installed, answer.ok
+        if not answer.ok:
+            self._installed = was and answer.status != HTTPStatus.NOT_FOUND
+            return False
+        wanted = {status_name("l2", self.node, one) for one in self.services}
+        for one in json.loads(answer.content).get("items", ()):
+            name = one["metadata"]["name"]
+            if one.get("status", {}).get("node") == self.node and name not in wanted:
+                self.publisher.put(Post(L2_STATUS, self.namespace, name, None))
+        return not was
+
+    def _succeed(self, addresses: Iterable[str], lost: str) -> None:
+        """Another node's statuses of these are not true any more."""
+        if not self._installed:
+            return
+        for address in addresses:
+            for service in self.contested.services(ip_address(address)):
+                name = status_name("l2", lost, service)
+                self.publisher.put(Post(L2_STATUS, self.namespace, name, None))
+
+    # What happened.
+
+    def _event(self, said: Said) -> None:
+        what = str(said["what"])
+        values = {key: one for key, one in said.items() if key not in ("kind", "what")}
+        if what == "conflict":
+            self.log.warning("addressConflict", **values)
+            message = (
+                f"{said['mac']} on {said['interface']} answers for {said['address']}, too: "
+                "find out who has that MAC, one of the two must stop"
+            )
+            self._warn(str(said["address"]), "AddressConflict", message)
+        elif what in ("took", "passed"):
+            addresses, origin = list(said["addresses"]), said.get("from")
+            self.log.info(what, addresses=len(addresses), node=origin)
+            if what == "took" and origin:
+                self._succeed(addresses, str(origin))
+        else:
+            self.log.warning(what, **values)
+
+    def _found(self, findings: Iterable[Said]) -> None:
+        """Say what stands in the way, each time there is something new."""
+        texts: dict[Finding, str] = {}
+        for one in findings:
+            key = (one["code"], one.get("address") or "", one.get("interface") or "")
+            texts[key] = str(one["text"])
+        told: dict[str, int] = {}
+        for finding in sorted(texts.keys() - self._findings):
+            code, address, interface = finding
+            told[code] = told.get(code, 0) + 1
+            if told[code] > MOST_EVENTS:
+                continue
+            self.log.warning(
+                "layer2Finding", code=code, address=address, interface=interface,
+                said=texts[finding],
+            )  # fmt: skip
+            self._warn(address, _reason(code), f"node {self.node}: {texts[finding]}")
+        self._findings = frozenset(texts)
+
+    def _warn(self, address: str, reason: str, message: str) -> None:
+        """An event of the Services that have the address; without one, of the node."""
+        services = self.contested.services(ip_address(address)) if address else []
+        about = [self._service(one) for one in services] or [About("v1", "Node", self.node)]
+        for one in about:
+            self.events.tell(Event(one, reason, message, "Warning"))
+
+    def _service(self, service: str) -> About:
+        namespace, _, name = service.partition("/")
+        return About("v1", "Service", name, namespace, self.uid(service))
+
+
+def _reason(code: str) -> str:
+    """A finding's code as events spell reasons."""
+    return "".join(part.capitalize() for part in code.split("-"))

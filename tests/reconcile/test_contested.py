@@ -1,0 +1,119 @@
+"""The announcer is told by and by what it would be told at once."""
+
+from collections.abc import Iterable
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ferrule.compiler.contests import Contest
+from ferrule.reconcile.contested import MOST, Contested
+
+NODES = ("n1", "n2", "n3")
+ADDRESSES = [ip_address(f"192.0.2.{n}") for n in range(1, 5)] + [ip_address("2001:db8::1")]
+EVERYWHERE: dict[str, tuple[str, ...]] = dict.fromkeys(NODES, ())
+
+
+def contest(
+    *addresses: str, nodes: Iterable[str] = NODES, **interfaces: tuple[str, ...]
+) -> Contest:
+    scores = dict.fromkeys(nodes, 0)
+    return Contest(tuple(map(ip_address, addresses)), scores, {**EVERYWHERE, **interfaces})
+
+
+class Told:
+    """What an announcer knows after some messages."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, tuple[object, ...]] = {}
+
+    def hear(self, messages: Iterable[dict[str, Any]]) -> None:
+        for one in messages:
+            for address in one["gone"]:
+                self.entries.pop(address, None)
+            for group in one["groups"]:
+                for entry in group["addresses"]:
+                    self.entries[entry["address"]] = (
+                        entry.get("electedBy", entry["address"]),
+                        tuple(sorted(group["scores"].items())),
+                        tuple(entry.get("interfaces", ())),
+                    )
+
+
+contests = st.builds(
+    Contest,
+    st.lists(st.sampled_from(ADDRESSES), min_size=1, max_size=2, unique=True).map(tuple),
+    st.dictionaries(st.sampled_from(NODES), st.integers(0, 2), min_size=1),
+    st.fixed_dictionaries(
+        {name: st.sampled_from([(), ("eth0",), ("eth0", "eth1")]) for name in NODES}
+    ),
+)
+have = st.dictionaries(st.sampled_from(NODES), st.frozensets(st.sampled_from(["eth0", "eth1"])))
+changes = st.dictionaries(st.sampled_from(["a/x", "a/y", "b/z"]), st.none() | contests, max_size=3)
+
+
+@given(st.lists(st.tuples(changes, st.none() | have), max_size=6))
+def test_step_by_step_equals_all_at_once(steps: list[tuple[Any, Any]]) -> None:
+    followed, told = Contested("n1"), Told()
+    everything: dict[str, Contest] = {}
+    interfaces: dict[str, frozenset[str]] = {}
+    for change, equipment in steps:
+        told.hear(followed.messages(followed.update(change)))
+        everything = {k: v for k, v in {**everything, **change}.items() if v is not None}
+        if equipment is not None:
+            interfaces = equipment
+            told.hear(followed.messages(followed.equipped(interfaces)))
+    fresh, at_once = Contested("n1"), Told()
+    fresh.replace(everything)
+    fresh.equipped(interfaces)
+    at_once.hear(fresh.messages(fresh))
+    assert told.entries == at_once.entries
+    assert set(told.entries) == {str(a) for one in everything.values() for a in one.addresses}
+
+
+def test_many_addresses_come_in_several_messages_and_a_group_in_one() -> None:
+    one = contest("192.0.2.1")
+    each = {
+        f"a/{n}": Contest((ip_address(f"10.0.{n // 256}.{n % 256}"),), one.scores, one.interfaces)
+        for n in range(MOST + 1)
+    }
+    table = Contested("n1")
+    messages: list[Any] = [*table.messages(table.replace(each))]
+    assert [len(m["groups"]) for m in messages] == [1, 1]
+    assert [len(m["groups"][0]["addresses"]) for m in messages] == [MOST, 1]
+
+
+@pytest.mark.parametrize(
+    ("others", "scores"),
+    [
+        pytest.param({"n1", "n2"}, {"n1": 0, "n2": 0}, id="those-that-both-have"),
+        pytest.param({"n3"}, {"n3": 0}, id="be-it-one"),
+        pytest.param(set(), {"n1": 0, "n2": 0, "n3": 0}, id="or-those-of-the-first"),
+    ],
+)
+def test_candidates_of_a_shared_address(others: set[str], scores: dict[str, int]) -> None:
+    table = Contested("n1")
+    second = contest("192.0.2.1", nodes=others or {"elsewhere"})
+    table.replace({"a/first": contest("192.0.2.1"), "b/second": second})
+    (message,) = table.messages(table)
+    groups: Any = message["groups"]
+    (group,) = groups
+    assert group["scores"] == scores
+
+
+def test_a_node_without_any_of_the_named_interfaces_is_no_candidate() -> None:
+    table = Contested("n1")
+    table.replace({"a/x": contest("192.0.2.1", n1=("eth1",), n2=("eth1",), n3=("eth1",))})
+    assert table.equipped({"n1": frozenset({"eth0", "eth1"}), "n2": frozenset({"eth0"})}) == {
+        ip_address("192.0.2.1")
+    }
+    (message,) = table.messages(table)
+    assert message["groups"] == [
+        {
+            "scores": {"n1": 0, "n3": 0},  # n3 has not said anything yet
+            "addresses": [{"address": "192.0.2.1", "interfaces": ["eth1"]}],
+        }
+    ]
+    assert not table.equipped({"n1": frozenset({"eth0", "eth1"}), "n2": frozenset({"eth0"})})

@@ -56,12 +56,16 @@ class BfdCounters:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One neighbor, whoever's; `port` is the far end's, None while there is no connection."""
+    """One neighbor, whoever's; `port` is the far end's, None while there is no connection.
+
+    `bfd_status` is bgpd's word: `Up`, `Down`, `Admin Down`, `Unknown`, or nothing without BFD.
+    """
 
     state: SessionState
     messages: Messages
     port: int | None
     bfd: BfdCounters | None
+    bfd_status: str = ""
 
 
 def sessions(node: str, bgpd: Vty, bfdd: Vty | None) -> tuple[Session, ...]:
@@ -80,6 +84,7 @@ def sessions(node: str, bgpd: Vty, bfdd: Vty | None) -> tuple[Session, ...]:
             _messages(_object(fields[key].get("messageStats"))),
             _number(fields[key], "portForeign") or None,
             counted.get(key),
+            str(_object(fields[key].get("peerBfdInfo")).get("status") or ""),
         )
         for key, state in known.items()
     )

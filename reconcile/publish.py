@@ -2,7 +2,9 @@
 
 One thread writes, object by object, whatever was last asked for; what an object says already is not
 written again. It comes after everything that carries traffic: a status that is late misleads
-nobody, so what fails is tried again and no more is made of it.
+nobody, so what fails is tried again and no more is made of it. What somebody else has changed or
+deleted is said again when whoever looks now and then finds it (`compare`), and no sooner: another
+writer of the same fields is not argued with.
 """
 
 from __future__ import annotations
@@ -48,6 +50,11 @@ class Post:
         return {"data": self.data} if self.data is not None else self.status
 
     @property
+    def is_made(self) -> bool:
+        """Whether the object is made where it is not there."""
+        return self.labels is not None
+
+    @property
     def path(self) -> str:
         """Of the object."""
         return self.resource.path(self.namespace or None, self.name)
@@ -73,17 +80,36 @@ class Publisher(threading.Thread):
         super().__init__(name="publisher", daemon=True)
         self._api, self._leading = api, leading
         self._posts: Backlog[Key, Post] = Backlog()
-        self._said: dict[Key, Mapping[str, object] | None] = {}
+        self._wanted: dict[Key, Post] = {}  # but for what is to be deleted
+        self._said: dict[Key, Mapping[str, object]] = {}  # what was written, as far as it is known
         self._stopping = threading.Event()
         self.start()
 
     def put(self, post: Post) -> None:
         """Write this, unless it is what was written last."""
         key = post.path, post.manager
+        if post.said is None:
+            self._wanted.pop(key, None)
+        else:
+            self._wanted[key] = post
         if key in self._said and self._said[key] == post.said:
             self._posts.drop(key)
         else:
             self._posts.put(key, post)
+
+    def compare(self, resource: Resource, namespace: str, there: Mapping[str, object]) -> None:
+        """Say again what is not said any more by the objects of a kind: by name, what each says.
+
+        One that is not there is made again where that is ours to do, and else forgotten.
+        """
+        for key, post in list(self._wanted.items()):
+            if (post.resource, post.namespace) != (resource, namespace):
+                continue
+            if post.name not in there and not post.is_made:
+                del self._wanted[key]
+                self._said.pop(key, None)
+            elif key in self._said and not _holds(post.said, there.get(post.name)):
+                self._posts.put(key, post)
 
     def stop(self) -> None:
         """No more."""
@@ -101,7 +127,10 @@ class Publisher(threading.Thread):
                 self._posts.again(key, post)
             else:
                 self._posts.done(key)
-                self._said[key] = post.said
+                if post.said is None:
+                    self._said.pop(key, None)
+                else:
+                    self._said[key] = post.said
             self._stopping.wait(PACE_S)
 
     def _write(self, post: Post) -> bool:
@@ -110,7 +139,7 @@ class Publisher(threading.Thread):
             answer = self._api.send("DELETE", post.path)
             return not answer.ok and answer.status != HTTPStatus.NOT_FOUND
         answer = self._apply(post)
-        if answer.status == HTTPStatus.NOT_FOUND and post.labels is not None:
+        if answer.status == HTTPStatus.NOT_FOUND and post.is_made:
             collection = post.resource.path(post.namespace or None)
             made = self._api.send("POST", collection, body=post.body)
             if made.status == HTTPStatus.NOT_FOUND:
@@ -128,6 +157,19 @@ class Publisher(threading.Thread):
             body={**post.body, **part},
             form="apply",
         )
+
+
+def _holds(said: object, there: object) -> bool:
+    """Whether what was said is there still, whatever others say beside it."""
+    if isinstance(said, Mapping):
+        return isinstance(there, Mapping) and all(
+            key in there and _holds(one, there[key]) for key, one in said.items()
+        )
+    if isinstance(said, list) and said and isinstance(said[0], Mapping):  # conditions, say
+        return isinstance(there, list) and all(
+            any(_holds(one, other) for other in there) for one in said
+        )
+    return said == there
 
 
 def now() -> str:

@@ -32,6 +32,7 @@ from ferrule.reconcile.switches import Settings as SwitchSettings
 
 TICK_S = 0.2  # at most so long until what a writer reports is looked at
 COUNT_S = 1.0  # between two counters of the pools
+HEAL_S = 60.0  # between two looks at what others have made of what we said
 STATE = "controller"
 CONDITION = "poolReconcilerValid"
 
@@ -110,6 +111,7 @@ class Reign:
         self.watches = Watches(api, watched)
         self.complete = False
         self._counted = 0.0
+        self._healed = time.monotonic()
 
     def __enter__(self) -> Reign:
         self.watches.__enter__()
@@ -137,6 +139,7 @@ class Reign:
         if self.complete and self.lead.valid():
             changed = self.controller.decide()
             self._count()
+            self._heal()
             reading, allocator = self.controller.reading, self.controller.allocator
             if reading is not None and allocator is not None:
                 self.switchboard.intend(reading, allocator.services, changed)
@@ -181,3 +184,18 @@ class Reign:
             full = reports.fills(controller.allocator)
             for post in reports.counters(controller.reading, full):
                 self.publisher.put(post)
+
+    def _heal(self) -> None:
+        """Say again what somebody has changed or deleted.
+
+        The objects of the spec are watched anyway. What is one object of ours, or one for each
+        switch, is written without a look: where nothing has changed, nothing comes of it.
+        """
+        if time.monotonic() - self._healed < HEAL_S:
+            return
+        self._healed = time.monotonic()
+        there = reports.said(self.intent.objects)
+        for resource in feeds.newest():
+            self.publisher.compare(resource, self._settings.namespace, there.get(resource, {}))
+        for resource in (reports.STATE, feeds.CONFIG_MAPS):
+            self.publisher.compare(resource, self._settings.namespace, {})

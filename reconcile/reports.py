@@ -63,6 +63,18 @@ def _about(document: Document) -> About:
     return About(document.api_version, ref.kind, ref.name, ref.namespace, str(uid or ""))
 
 
+def said(documents: Iterable[Document]) -> Mapping[Resource, Mapping[str, object]]:
+    """What objects of the spec, all of one namespace, say in their statuses: by kind and name."""
+    resources = {(one.api_version.partition("/")[0], one.kind): one for one in newest()}
+    found: dict[Resource, dict[str, object]] = {}
+    for document in documents:
+        resource = resources.get((document.api_version.partition("/")[0], document.kind))
+        if resource is not None and document.ref is not None:
+            names = found.setdefault(resource, {})
+            names[document.ref.name] = document.data.get("status")
+    return found
+
+
 def configuration_state(
     namespace: str, name: str, kind: str, errors: Iterable[Diagnostic], *, node: str = ""
 ) -> Post:

@@ -6,15 +6,15 @@ to be told to; it says nothing of sessions (metallb.md §3.6).
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from hashlib import sha256
 from http import HTTPStatus
 
 from ferrule.compiler.network import Advertisement, Ears, Prefix
 from ferrule.observe.cluster_api import Api
-from ferrule.observe.cluster_lists import Resource
+from ferrule.observe.cluster_lists import PAGE, Resource
+from ferrule.observe.watch_feed import Page
 from ferrule.reconcile.publish import Post
 
 BGP_STATUS = Resource("metallb.io/v1beta1", "ServiceBGPStatus", "servicebgpstatuses")
@@ -93,19 +93,32 @@ def status_name(kind: str, node: str, service: str) -> str:
     return f"{kind}-{sha256(f'{node}/{service}'.encode()).hexdigest()[:20]}"
 
 
-def stale(api: Api, namespace: str, node: str, services: Collection[str]) -> Iterator[Post] | None:
-    """What is said of Services that this node does not announce; None: the kind is not installed.
+def there(
+    api: Api, resource: Resource, namespace: str, label: str, node: str
+) -> Mapping[str, object] | None:
+    """What the objects of a kind say of this node, by name; None: the kind is not installed.
 
-    An earlier agent has said it, or one that could not take it back.
+    Whoever has said it, an earlier agent too. Raises `ClusterError`.
     """
-    query = {"labelSelector": f"{NODE}={node}"} if len(node) <= LONGEST_LABEL else {}
-    answer = api.send("GET", BGP_STATUS.path(namespace), query=query)
-    if answer.status == HTTPStatus.NOT_FOUND:
-        return None
-    known = {status_name("bgp", node, one) for one in services}
-    found = json.loads(answer.content).get("items", ()) if answer.ok else ()
-    mine = (one["metadata"]["name"] for one in found if one.get("status", {}).get("node") == node)
-    return (Post(BGP_STATUS, namespace, name, None) for name in mine if name not in known)
+    query: dict[str, str | int] = {"limit": PAGE}
+    if len(node) <= LONGEST_LABEL:
+        query["labelSelector"] = f"{label}={node}"
+    found: dict[str, object] = {}
+    more = ""
+    while True:
+        asked = {**query, **({"continue": more} if more else {})}
+        answer = api.send("GET", resource.path(namespace), query=asked)
+        if answer.status == HTTPStatus.NOT_FOUND:
+            return None
+        page = api.read(Page, answer, str(resource))
+        for one in page.items or ():
+            status = one.get("status")
+            said = status.get("node") if isinstance(status, dict) else None
+            if said == node or (said is None and "labelSelector" in query):
+                found[one["metadata"]["name"]] = status
+        more = page.metadata.more
+        if not more:
+            return found
 
 
 def bgp_status(namespace: str, node: str, service: str, peers: Iterable[str]) -> Post:

@@ -154,6 +154,8 @@ ENOUGH = (
     ("agent", "create", "servicebgpstatuses.metallb.io", NAMESPACE),
     ("agent", "patch", "servicel2statuses.metallb.io/status", NAMESPACE),
     ("agent", "delete", "servicebgpstatuses.metallb.io", NAMESPACE),
+    ("agent", "list", "bgpsessionstates.frrk8s.metallb.io", NAMESPACE),
+    ("agent", "patch", "bgpsessionstates.frrk8s.metallb.io/status", NAMESPACE),
     ("agent", "patch", "configurationstates.metallb.io/status", NAMESPACE),
     ("agent", "update", "leases.coordination.k8s.io", NAMESPACE),
 )

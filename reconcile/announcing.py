@@ -68,7 +68,7 @@ class Announcing:
         self._lost = threading.Event()
         self.problem = ""
         self.begun = False
-        self.changes = self.mended = 0
+        self.changes = self.mended = self.failures = 0
 
     def lost(self) -> None:
         """A daemon has gone; called in a thread of the speaker's."""
@@ -171,6 +171,7 @@ class Announcing:
 
     def _failed(self, bad: Trouble) -> None:
         self._whole = True
+        self.failures += 1
         self._retry.failed()
         if self.problem != bad.message:
             self.problem = bad.message

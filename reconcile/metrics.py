@@ -5,6 +5,7 @@ Everything is read off what the processes know when it is asked for; nothing is 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any
@@ -15,6 +16,7 @@ from ferrule.apply.vty_state import BfdCounters, Messages, Session
 from ferrule.compiler.network import Announcement, Family
 from ferrule.observe.watch_feed import Feed
 from ferrule.observe.watch_inbox import Condition
+from ferrule.reconcile.announcing import Announcing
 from ferrule.reconcile.controller import Controller
 from ferrule.reconcile.reports import Fill
 from ferrule.reconcile.switch_status import SwitchState
@@ -101,6 +103,19 @@ def of_controller(controller: Controller, waiting: int) -> Iterator[Metric]:
     yield one("ferrule_statuses_waiting", "Statuses that are still to be written", waiting)
 
 
+def of_announcing(
+    announcing: Announcing, conditions: Mapping[Feed[Any], Condition]
+) -> Iterator[Metric]:
+    """How FRR is kept, and what an agent has taken in for that."""
+    events = sum(each.events for each in conditions.values())
+    yield counter("metallb_k8s_client_updates_total", "Changes taken in", events)
+    text = "Attempts to bring FRR where it should be that failed"
+    yield counter("metallb_k8s_client_update_errors_total", text, announcing.failures)
+    yield one("ferrule_frr_in_sync", "FRR is as it should be", not announcing.problem)
+    yield counter("ferrule_frr_changes_total", "Lines changed", announcing.changes)
+    yield counter("ferrule_frr_mended_total", "Lines mended", announcing.mended)
+
+
 def of_configuration(*, loaded: bool, stale: bool) -> Iterator[Metric]:
     """Whether a spec is in force, and whether it is the newest."""
     yield one("metallb_k8s_client_config_loaded_bool", "There is a good spec", loaded)
@@ -122,6 +137,12 @@ def of_sessions(sessions: Iterable[Session]) -> Iterator[Metric]:
     yield gauge("metallb_bgp_session_up", "Whether a session is Established", up)
     sent = [(labels, float(sum(each.state.sent.values()))) for labels, each in known]
     yield gauge("metallb_bgp_announced_prefixes_total", "Prefixes that a peer is sent", sent)
+    received = [(labels, float(sum(each.state.accepted.values()))) for labels, each in known]
+    text = "Prefixes of a peer that are accepted"
+    yield gauge("metallb_bgp_received_prefixes_total", text, received)
+    states = Counter(each.state.state for _, each in known)
+    values = [({"state": state}, float(number)) for state, number in sorted(states.items())]
+    yield gauge("ferrule_bgp_sessions", "Sessions by FRR's word for their state", values)
     resets = [(labels, float(each.state.resets)) for labels, each in known]
     yield gauge("ferrule_bgp_session_resets", "How often a session was lost", resets, "unknown")
     for field in fields(Messages):

@@ -61,6 +61,8 @@ class Turns:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Trouble("locked", self.node, f"another writer is at work: {who()}") from None
+        # A process that is just being forked has it open too, until it execs.
+        held.callback(fcntl.flock, file, fcntl.LOCK_UN)
 
     def _holder(self) -> str:
         with suppress(OSError, ValueError, KeyError, TypeError):

@@ -104,6 +104,7 @@ class Agent:
         self.watches = Watches(api, watched, spread_s=settings.spread_s)
         self.complete = False
         self._said: tuple[str, ...] | None = None  # of the mistakes
+        self._untold: Changes | None = {}  # that FRR did not take at once; None is all of it
 
     def __enter__(self) -> Agent:
         self.watches.__enter__()
@@ -129,8 +130,10 @@ class Agent:
             self.announcing.again()
             self._limit()
         self._mistakes()
+        self._untold = _and(self._untold, changed.advertisements if changed else None)
         if self.announcing.turn(changed.advertisements if changed else {}):
-            self._tell(changed.advertisements if changed else None)
+            untold, self._untold = self._untold, {}
+            self._tell(untold)
         if self.announcing.begun:
             self.saying.look(self.local.node, self.announcing.speaker)
 
@@ -224,6 +227,11 @@ class Agent:
         about = About("v1", "Service", name, namespace, self._uids.get(service, ""))
         message = f'announcing from node "{self.settings.node}" with protocol "bgp"'
         self.events.tell(Event(about, "nodeAssigned", message))
+
+
+def _and(before: Changes | None, more: Changes | None) -> Changes | None:
+    """Both, the newer over the older; None is everything."""
+    return None if before is None or more is None else {**before, **more}
 
 
 def _services_of(changes: Changes) -> set[str]:

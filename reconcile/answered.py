@@ -162,8 +162,9 @@ class Answered:
             self._warn(str(said["address"]), "AddressConflict", message)
         elif what in ("took", "passed"):
             addresses, origin = list(said["addresses"]), said.get("from")
-            self.log.info(what, addresses=len(addresses), node=origin)
-            if what == "took" and origin:
+            origin = origin if what == "took" and origin != self.node else None
+            self.log.info(what, addresses=len(addresses), **({"node": origin} if origin else {}))
+            if origin:
                 self._succeed(addresses, str(origin))
         else:
             self.log.warning(what, **values)

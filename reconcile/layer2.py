@@ -29,6 +29,7 @@ from ferrule.reconcile.membership import Membership
 from ferrule.reconcile.roll import LABEL, LEASES, VALUE, Pace, Roll, member
 
 TICK_S = 0.2
+SETTLE_S = 1.0
 LONGEST_KEY = 4096
 NOWHERE = "127.0.0.1"
 
@@ -75,7 +76,7 @@ class Layer2(threading.Thread):
         self.contested = Contested(node)
         self.roll = Roll(node)
         self._place = Place("", {})
-        self._listed = False
+        self._listed, self._seen_at = False, boot_clock()
         self._members: tuple[Mapping[str, str], bool] = {}, False
         self._leases = Feed(LEASES, member, namespace, labels=f"{LABEL}={VALUE}")
         self._watches = Watches(api, (self._leases,), spread_s=spread_s)
@@ -118,8 +119,19 @@ class Layer2(threading.Thread):
                 with self._lock:
                     self._spread(self.contested.equipped(self.roll.interfaces()))
                     self._call()
-                if self.child.ident is None and self._listed and self.roll.includes_us:
-                    self.child.start()  # not before: a node that sees nobody would take everything
+                if self.child.ident is None and self._is_settled():
+                    self.child.start()
+
+    def _is_settled(self) -> bool:
+        """Whether the roll is long enough on: a node that sees nobody takes everything.
+
+        All agents of a cluster may begin at once; what was written before our own Lease is seen
+        before it, and for what comes right after it there is a little time.
+        """
+        now = boot_clock()
+        if not self._listed or not self.roll.includes_us:
+            self._seen_at = now
+        return now - self._seen_at >= SETTLE_S
 
     def _learn(self, batch: Batch) -> None:
         for key, why in batch.refused.get(self._leases, {}).items():

@@ -6,12 +6,13 @@ The API server stands on the segment too. No FRR runs: nothing of layer 2 waits 
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import ip_address
@@ -21,7 +22,7 @@ from typing import Any
 import pytest
 
 from daemon.cluster_world import SOON_S, Crown, World
-from daemon.flavour import wait_for
+from daemon.flavour import execute, wait_for
 from daemon.kube import Plane, start
 from daemon.kube_world import with_our_kinds
 from daemon.l2 import inside, ip, mac_of, neighbor, poke, require_segment
@@ -39,6 +40,7 @@ SERVER, CLIENT = "192.0.2.250", "192.0.2.200"
 SIX = {name: f"2001:db8::{number}" for number, name in enumerate(NAMES, 1)}
 POOL = ("192.0.2.101-192.0.2.120", "2001:db8::100-2001:db8::1ff")
 LEASES = "/apis/coordination.k8s.io/v1"
+GROUP_OF_OURS = "/apis/ferrule.dev/v1alpha1"
 
 
 @dataclass
@@ -112,6 +114,31 @@ class Site:
             process.send_signal(how)
             process.wait(30)
 
+    def kill(self, name: str) -> None:
+        """The agent, and its announcer before it can hand over."""
+        process = self.processes[name]
+        threads = Path(f"/proc/{process.pid}/task").iterdir()
+        announcers = [
+            int(one) for each in threads for one in (each / "children").read_text().split()
+        ]
+        assert announcers
+        for pid in (process.pid, *announcers):
+            os.kill(pid, signal.SIGKILL)
+        self.processes.pop(name).wait(30)
+
+    def frozen(self, name: str) -> bool:
+        """Whether the node knows that it does not reach the API server, since it last did."""
+        rolls = [one["fresh"] for one in self.said(name) if one["event"] == "members"]
+        return not rolls[-1]
+
+    def reachable(self) -> bool:
+        try:
+            self.leases()
+            self.statuses()
+        except (OSError, RuntimeError):
+            return False
+        return True
+
     def said(self, name: str) -> list[dict[str, Any]]:
         lines = (self.folder / f"{name}.log").read_text().splitlines()
         return [json.loads(one) for one in lines if one.startswith("{")]
@@ -134,20 +161,22 @@ class Site:
     def answering(self, address: str) -> str:
         """Which node a client that knows nothing is told of; the empty string: none."""
         macs = {mac_text(mac_of(self.segment.nodes[name])): name for name in NAMES}
+        return macs.get(self.told(address), "")
+
+    def told(self, address: str) -> str:
+        """The MAC that the client is told."""
         ip(self.segment.client, "neigh", "flush", "to", address)
         poke(self.segment.client, address)
         found = ""
 
-        def told() -> bool:
+        def is_told() -> bool:
             nonlocal found
             found = neighbor(self.segment.client, address)
             return bool(found)
 
-        try:
-            wait_for(told, 1.5, f"{address} is answered for")
-        except TimeoutError:
-            return ""
-        return macs[found]
+        with suppress(TimeoutError):
+            wait_for(is_told, 1.5, f"{address} is answered for")
+        return found
 
     def elected(self, address: str, among: tuple[str, ...] = NAMES) -> str:
         names = {self.names[one]: one for one in among}
@@ -196,16 +225,127 @@ def site(segment: Segment, tmp_path: Path) -> Iterator[Site]:
             print(log.name, log.read_text()[-3000:], sep="\n")  # noqa: T201
 
 
-def test_addresses_are_answered_for_and_follow_who_is_there(site: Site) -> None:
+def begin(site: Site, *options: str) -> list[str]:
+    """Agents on all nodes and some Services; their names, once all is as it should be."""
     for name in NAMES:
-        site.agent(name)
+        site.agent(name, *options)
     names = [f"web-{number}" for number in range(6)]
     for name in names:
         site.service(name)
     site.world.served(*names)
     site.settles(NAMES)
+    return names
+
+
+def test_addresses_are_answered_for_and_follow_who_is_there(site: Site) -> None:
+    names = begin(site)
     each = {name: site.elected(site.addresses()[name][0]) for name in names}
     told = Counter((name, site.names[node]) for name, node in each.items())
     wait_for(lambda: site.statuses() == told, SOON_S, "statuses say who answers")
     assert site.leases() >= {site.names[name] for name in NAMES}
     wait_for(lambda: "nodeAssigned" in site.world.reasons("web-0"), SOON_S, "an event tells")
+
+    # One is told to end: it hands over, and is nobody any more.
+    gone = each["web-0"]
+    others = tuple(name for name in NAMES if name != gone)
+    site.end(gone, signal.SIGTERM)
+    site.settles(others)
+    wait_for(lambda: site.names[gone] not in site.leases(), SOON_S, "its Lease is given back")
+    told = Counter((n, site.names[site.elected(a[0], others)]) for n, a in site.addresses().items())
+    wait_for(lambda: site.statuses() == told, SOON_S, "statuses follow")
+
+    # It is back, waits for a while, and takes over what is its own again.
+    site.agent(gone)
+    site.settles(NAMES, 60)
+
+    # One is killed, agent and announcer.
+    site.kill(gone)
+    site.settles(others)
+    wait_for(lambda: site.statuses() == told, SOON_S, "its successors delete what it said")
+
+
+def test_the_api_server_is_gone(site: Site) -> None:
+    names = begin(site)
+    plane = site.segment.plane
+    owners = {name: site.answering(site.addresses()[name][0]) for name in names}
+    addresses = site.addresses()
+    command = plane.kill_api_server()
+    try:
+        for name in NAMES:
+            wait_for(partial(site.frozen, name), SOON_S, f"{name} knows that it is not heard")
+        for name, one in addresses.items():
+            assert site.answering(one[0]) == owners[name]
+
+        # Now a node is lost, too.
+        lost = owners["web-0"]
+        others = tuple(name for name in NAMES if name != lost)
+        site.kill(lost)
+        for name, one in addresses.items():
+            expected = site.elected(one[0], others)
+            wait_for(lambda a=one[0], e=expected: site.answering(a) == e, SOON_S, f"{name} moves")  # type: ignore[misc]
+    finally:
+        plane.start_api_server(command)
+    wait_for(lambda: site.reachable(), 60, "it is back")
+    site.settles(others)
+    told = Counter((name, site.names[site.elected(a[0], others)]) for name, a in addresses.items())
+    wait_for(lambda: site.statuses() == told, 60, "statuses say it")
+
+
+def test_candidates_follow_endpoints_nodes_and_the_spec(site: Site) -> None:
+    begin(site)
+    site.service("local", "node-2", externalTrafficPolicy="Local")
+    (address,) = site.world.served("local")["local"]
+    wait_for(lambda: site.answering(address) == "node-2", SOON_S, "it is where its Pod is")
+    site.world.endpoints("local", site.names["node-3"])
+    wait_for(lambda: site.answering(address) == "node-3", SOON_S, "it moves with its Pod")
+
+    label = "node.kubernetes.io/exclude-from-external-load-balancers"
+    node = f"/api/v1/nodes/{site.names['node-1']}"
+    site.world.merge({"metadata": {"labels": {label: ""}}}, node)
+    site.world.delete("services", "local")
+    site.settles(("node-2", "node-3"))
+    site.world.merge({"metadata": {"labels": {label: None}}}, node)
+    site.settles(NAMES, 60)
+
+    # Only one has the interface that is named.
+    ip(site.segment.nodes["node-2"], "link", "add", "lan1", "link", "eth0", "type", "macvlan")
+    ip(site.segment.nodes["node-2"], "link", "set", "lan1", "up")
+    site.world.apply("L2Advertisement", "all", interfaces=["lan1"])
+    only = mac_text(mac_of(site.segment.nodes["node-2"], "lan1"))
+    for one, *_ in site.addresses().values():
+        wait_for(lambda a=one: site.told(a) == only, SOON_S, "it is announced there")  # type: ignore[misc]
+
+    # Without an advertisement nobody answers, and nobody has a Lease.
+    site.world.delete("l2advertisements", "all", GROUP_OF_OURS)
+    for one, *_ in site.addresses().values():
+        wait_for(lambda a=one: site.told(a) == "", SOON_S, "nobody answers")  # type: ignore[misc]
+    wait_for(lambda: not site.leases(), SOON_S, "there are no Leases")
+    wait_for(lambda: not site.statuses(), SOON_S, "nor statuses")
+
+
+def test_somebody_else_answers_and_what_is_counted(site: Site) -> None:
+    begin(site)
+    (address,) = site.addresses()["web-0"]
+    client = site.segment.client
+    ip(client, "address", "add", f"{address}/32", "dev", "eth0")
+    said = execute(["ip", "netns", "exec", client, "arping", "-c1", "-A", "-I", "eth0", address])
+    assert said.returncode == 0, said.stdout
+    ip(client, "address", "del", f"{address}/32", "dev", "eth0")
+    wait_for(lambda: "AddressConflict" in site.world.reasons("web-0"), SOON_S, "an event tells")
+    node = site.segment.nodes[site.elected(address)]
+
+    def counted() -> dict[str, float]:
+        got = execute(["ip", "netns", "exec", node, "curl", "-s", "http://127.0.0.1:9120/metrics"])
+        lines = (one.rpartition(" ") for one in got.stdout.splitlines() if not one.startswith("#"))
+        return {name: float(value) for name, _, value in lines}
+
+    mine = f'{{ip="{address}"}}'
+    wait_for(lambda: counted()[f"metallb_layer2_responses_sent{mine}"] > 0, SOON_S, "it answered")
+    found = counted()
+    assert found[f"metallb_layer2_requests_received{mine}"] > 0
+    assert found[f"metallb_layer2_gratuitous_sent{mine}"] > 0
+    assert found["ferrule_layer2_conflicts_total"] >= 1
+    assert found["ferrule_layer2_members_leased"] == found["ferrule_layer2_members_heard"] == 2
+    where = f'node="{site.names[site.elected(address)]}",protocol="layer2"'
+    labels = f'ip="{address}",{where},service="{site.world.name}/web-0"'
+    assert found[f"metallb_speaker_announced{{{labels}}}"] == 1

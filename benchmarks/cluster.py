@@ -27,6 +27,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests")]
 
+from daemon.cluster_site import Cluster  # noqa: E402
 from daemon.cluster_world import World  # noqa: E402
 from daemon.flavour import discover  # noqa: E402
 from daemon.kube import Plane, start  # noqa: E402
@@ -34,7 +35,6 @@ from daemon.kube_world import with_our_kinds  # noqa: E402
 from daemon.lab import Lab  # noqa: E402
 from daemon.roles import give_roles  # noqa: E402
 from daemon.test_agent import TOR  # noqa: E402
-from daemon.test_cluster import Cluster  # noqa: E402
 
 from ferrule.apply.claim import DIRECTORY  # noqa: E402
 from ferrule.observe.cluster_api import Api, connect  # noqa: E402
@@ -212,7 +212,7 @@ def measure(plane: Plane, size: int) -> None:
         world.apply("BGPAdvertisement", "public")
         inner = stack.enter_context(ExitStack())
         Path(DIRECTORY).mkdir(exist_ok=True)
-        cluster = Cluster(world, node, tor, name, Path(folder), inner)
+        cluster = Cluster(world, {"node-1": node}, tor, Path(folder), inner)
         print(f"{size} Services")
         alone = bare(api, world, size)
         many(api, [*created(world, [f"s-{n}" for n in range(size)], name)])

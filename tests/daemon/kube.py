@@ -101,7 +101,15 @@ class Plane:
 
     def kill_api_server(self) -> list[str]:
         """End the API server without a word; the command that starts it again."""
-        pid = self._api_server()
+        return self.kill("kube-apiserver")
+
+    def start_api_server(self, command: Sequence[str]) -> None:
+        """Start it again, without waiting until it is ready; `stop` ends this one too."""
+        self.start_again("kube-apiserver", command)
+
+    def kill(self, program: str) -> list[str]:
+        """The same for any program of the plane."""
+        pid = self._pid(program)
         command = _command(pid)
         process = os.pidfd_open(pid)
         signal.pidfd_send_signal(process, signal.SIGKILL)
@@ -110,20 +118,20 @@ class Plane:
         assert ended  # its port is free again
         return command
 
-    def start_api_server(self, command: Sequence[str]) -> None:
-        """Start it again, without waiting until it is ready; `stop` ends this one too."""
-        with (self.directory / "kube-apiserver.log").open("ab") as log:
+    def start_again(self, program: str, command: Sequence[str]) -> None:
+        """One that was killed."""
+        with (self.directory / f"{program}.log").open("ab") as log:
             process = subprocess.Popen(  # noqa: S603
                 command, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         self._restarted.append(process)
         pids = self.directory / "pids"
-        gone = self._api_server()  # in whose place it is stopped: after those that ask it
+        gone = self._pid(program)  # in whose place it is stopped: after those that ask it
         pids.write_text(pids.read_text().replace(f"{gone} ", f"{process.pid} "))
 
     def forget(self) -> None:
         """Make etcd forget what was before this moment: lists of then cannot be continued."""
-        command = _command(self._api_server())
+        command = _command(self._pid("kube-apiserver"))
         option = next(one for one in command if one.startswith("--etcd-servers="))
         etcd = http.client.HTTPConnection(urlsplit(option.partition("=")[2]).netloc, timeout=20)
         try:
@@ -134,10 +142,10 @@ class Plane:
         finally:
             etcd.close()
 
-    def _api_server(self) -> int:
+    def _pid(self, program: str) -> int:
         """Its process."""
         lines = (self.directory / "pids").read_text().splitlines()
-        return next(int(pid) for pid, name in map(str.split, lines) if name == "kube-apiserver")
+        return next(int(pid) for pid, name in map(str.split, lines) if name == program)
 
     def stop(self) -> None:
         """End every process and remove etcd's data."""
@@ -165,16 +173,41 @@ def _command(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1]
 
 
-def start(directory: Path, users: Sequence[str] = ()) -> Plane:
-    """A control plane in `directory`, or the end of the test that asks for one."""
-    if "KUBEBUILDER_ASSETS" not in os.environ and not _go_builds_it():
-        pytest.skip(f"no Go {'.'.join(map(str, OLDEST_GO))} to build one with: {UNTESTED}")
+def start(
+    directory: Path,
+    users: Sequence[str] = (),
+    *,
+    address: str = "127.0.0.1",
+    controllers: Sequence[str] = (),
+) -> Plane:
+    """A control plane in `directory`, or the end of the test that asks for one.
+
+    Without `controllers` they are those that Services need.
+    """
+    _require_go()
     plane = Plane(directory)
     tokens = [f"--token={user}" for user in users]
-    answer = execute([str(START), "--dir", str(directory), "--controllers", *tokens])
-    if answer.returncode:
-        pytest.fail(f"{answer.stdout.strip()[-500:]}: {UNTESTED}", pytrace=False)
+    which = f"--controllers={','.join(controllers)}" if controllers else "--controllers"
+    said = execute([str(START), "--dir", str(directory), "--address", address, which, *tokens])
+    if said.returncode:
+        pytest.fail(f"{said.stdout.strip()[-500:]}: {UNTESTED}", pytrace=False)
     return plane
+
+
+def program(name: str) -> Path:
+    """One of the programs that belong to a cluster, built where it is not there yet."""
+    _require_go()
+    said = execute([str(START), "--build"])
+    places = (Path(line, name) for line in said.stdout.splitlines())
+    found = next((one for one in places if one.exists()), None)
+    if found is None:
+        pytest.fail(f"{said.stdout.strip()[-500:]}: {UNTESTED}", pytrace=False)
+    return found
+
+
+def _require_go() -> None:
+    if "KUBEBUILDER_ASSETS" not in os.environ and not _go_builds_it():
+        pytest.skip(f"no Go {'.'.join(map(str, OLDEST_GO))} to build one with: {UNTESTED}")
 
 
 def _go_builds_it() -> bool:

@@ -60,6 +60,8 @@ class Members:
 
     def roster(self, names: Iterable[str], now: float, *, fresh: bool) -> None:
         """The holders of Leases, and whether our own was written lately; if not, nobody is gone."""
+        if not self._counted and self.state is State.STARTING:
+            self._since = now  # whom to listen for is known only now
         self.fresh, self._counted, self._touched = fresh, True, True
         known = frozenset(names) | {self.me}
         if not fresh:
@@ -124,6 +126,8 @@ class Members:
         peer.heard_at, peer.down, peer.suspected = now, False, False
         peer.state, peer.owned, peer.macs = beat.state, beat.owned, beat.macs
         peer.fresh = beat.fresh
+        if beat.state is State.STARTING:
+            peer.began_at = now  # together with us, where we listen too: it is before nobody
         peer.suspects = frozenset(beat.suspects)
         until, me = now + 3 * self.timing.recall_s, Down(self.epoch, self.me)
         peer.told_down = {down: until for down in beat.downs if down != me}
@@ -204,7 +208,9 @@ class Members:
                 self._become(State.READY, now)
             elif heard and waited >= self.timing.silence_s:
                 incumbents = any(
-                    peer.state is State.READY and self._heard(peer, now)
+                    peer.state is State.READY
+                    and peer.began_at < self._since
+                    and self._heard(peer, now)
                     for peer in self.peers.values()
                 )
                 self._become(State.SETTLING if incumbents else State.READY, now)

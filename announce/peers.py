@@ -51,6 +51,7 @@ class Peer:
     epoch: int = 0
     sequence: int = 0
     heard_at: float = NEVER
+    began_at: float = NEVER  # when it was last heard to listen only
     down: bool = False
     suspected: bool = False
     state: State = State.READY

@@ -302,3 +302,24 @@ def test_whatever_happened_it_ends_with_one_owner_each(
     alive = tuple(name for name, node in cluster.nodes.items() if node.members is not None)
     if alive:
         settled(cluster, alive)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_who_begins_together_settles_together(seed: int) -> None:
+    """Whoever is through with listening some milliseconds before others is before nobody."""
+    cluster = Cluster(FIVE, entries(FIVE), seed)
+    cluster.leases = dict.fromkeys(FIVE, 0.0)
+    for name in FIVE:
+        cluster.start(name)
+        cluster.run(0.01 * cluster.random.randrange(6))
+    cluster.run(1)
+    settled(cluster, FIVE)
+
+
+def test_a_node_that_begins_where_others_are_ready_comes_later() -> None:
+    cluster = steady()
+    cluster.kill("node-1")
+    cluster.run(3)
+    cluster.start("node-1")
+    cluster.run(9)
+    assert not owned(cluster, "node-1")

@@ -6,22 +6,21 @@ was lost is deleted by its successor: names of these objects are made from node 
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any
 
 from ferrule.compiler.network import Announcement
 from ferrule.observe.cluster_api import Api
+from ferrule.observe.cluster_config import ClusterError
 from ferrule.observe.cluster_lists import Resource
+from ferrule.reconcile import told
 from ferrule.reconcile.contested import Contested
 from ferrule.reconcile.events import About, Event, Events
 from ferrule.reconcile.logs import Log
 from ferrule.reconcile.publish import Post, Publisher
-from ferrule.reconcile.told import LONGEST_LABEL, NODE, labels, status_name
 
 L2_STATUS = Resource("metallb.io/v1beta1", "ServiceL2Status", "servicel2statuses")
 ASK_S = 600.0  # between two looks whether the kind is installed
@@ -115,29 +114,30 @@ class Answered:
             Post(
                 L2_STATUS,
                 self.namespace,
-                status_name("l2", self.node, service),
+                told.status_name("l2", self.node, service),
                 None if interfaces is None else status,
-                labels=labels(self.node, service),
+                labels=told.labels(self.node, service),
             )
         )
 
     def _ask(self) -> bool:
-        """Whether the kind of the statuses is installed, and was not; asked now and then."""
+        """Whether the kind of the statuses is installed, and was not; asked now and then.
+
+        What is said there of this node and is not so goes, and what is not said any more is again.
+        """
         if time.monotonic() - self._asked < ASK_S:
             return False
         self._asked = time.monotonic()
-        query = {"labelSelector": f"{NODE}={self.node}"} if len(self.node) <= LONGEST_LABEL else {}
-        answer = self.api.send("GET", L2_STATUS.path(self.namespace), query=query)
-        was, self._installed = self._installed, answer.ok
-        if not answer.ok:
-            self._installed = was and answer.status != HTTPStatus.NOT_FOUND
+        try:
+            there = told.there(self.api, L2_STATUS, self.namespace, told.NODE, self.node)
+        except ClusterError:
             return False
-        wanted = {status_name("l2", self.node, one) for one in self.services}
-        for one in json.loads(answer.content).get("items", ()):
-            name = one["metadata"]["name"]
-            if one.get("status", {}).get("node") == self.node and name not in wanted:
-                self.publisher.put(Post(L2_STATUS, self.namespace, name, None))
-        return not was
+        was, self._installed = self._installed, there is not None
+        known = {told.status_name("l2", self.node, one) for one in self.services}
+        for name in (there or {}).keys() - known:
+            self.publisher.put(Post(L2_STATUS, self.namespace, name, None))
+        self.publisher.compare(L2_STATUS, self.namespace, there or {})
+        return self._installed and not was
 
     def _succeed(self, addresses: Iterable[str], lost: str) -> None:
         """Another node's statuses of these are not true any more."""
@@ -145,7 +145,7 @@ class Answered:
             return
         for address in addresses:
             for service in self.contested.services(ip_address(address)):
-                name = status_name("l2", lost, service)
+                name = told.status_name("l2", lost, service)
                 self.publisher.put(Post(L2_STATUS, self.namespace, name, None))
 
     # What happened.
@@ -175,11 +175,11 @@ class Answered:
         for one in findings:
             key = (one["code"], one.get("address") or "", one.get("interface") or "")
             texts[key] = str(one["text"])
-        told: dict[str, int] = {}
+        times: dict[str, int] = {}
         for finding in sorted(texts.keys() - self._findings):
             code, address, interface = finding
-            told[code] = told.get(code, 0) + 1
-            if told[code] > MOST_EVENTS:
+            times[code] = times.get(code, 0) + 1
+            if times[code] > MOST_EVENTS:
                 continue
             self.log.warning(
                 "layer2Finding", code=code, address=address, interface=interface,

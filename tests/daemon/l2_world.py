@@ -230,6 +230,10 @@ class World:
         assert done.returncode == 0, done.stdout
         return done.stdout
 
+    def run_on(self, name: str, *argv: str) -> str:
+        """A program of the host on a node: what it printed."""
+        return self._run(self.namespaces[name], *argv)
+
     # What is so.
 
     def owners(self, *addresses: str) -> dict[str, list[str]]:

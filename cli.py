@@ -403,9 +403,18 @@ def explain(
             click.echo(str(code))
         return
     from ferrule.commands.explain import explained
+    from ferrule.commands.inputs import compiled
 
-    compiled = _compiled(**inputs)
-    chain = explained(compiled, what, live=live, local=local, parallel=parallel, patience=patience)
+    wanted = _wanted(inputs)
+    chain = explained(
+        compiled(wanted),
+        what,
+        live=live,
+        wanted=wanted,
+        local=local,
+        parallel=parallel,
+        patience=patience,
+    )
     if output == "json":
         _print_json(chain.to_json())
     else:

@@ -6,28 +6,71 @@ to announce it, the session, and the switch. What could not be read is not known
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain as one_after_the_other
 
+from ferrule.compiler.contests import Contest
+from ferrule.compiler.elect import able_nodes, owner
 from ferrule.compiler.errors import listed
 from ferrule.compiler.explain import Chain, Hop, chain, up_to_the_break
 from ferrule.compiler.health import Health
+from ferrule.compiler.inputs import Inputs
 from ferrule.compiler.network import Prefix, family_of
 from ferrule.compiler.observed import Key
 from ferrule.compiler.pipeline import Compilation
+from ferrule.compiler.seen import Seen
+from ferrule.compiler.slice import Slice
 from ferrule.compiler.status import DeviceStatus, Status
 
 DIFFERENCE = "`ferrule plan` shows the difference"
 
 
-def way(compilation: Compilation, status: Status, what: str) -> Chain:
-    """How far a Service, or an address, gets; up to the first broken hop."""
+def way(
+    compilation: Compilation, status: Status, what: str, agents: Collection[str] | None = None
+) -> Chain:
+    """How far a Service, or an address, gets; up to the first broken hop.
+
+    `agents` are the nodes whose agents take part on layer 2, where that is known.
+    """
     intended = chain(compilation, what)
     if not intended.whole:
         return intended
-    hops = one_after_the_other(intended.hops, _now(compilation, status, intended.service))
+    hops = one_after_the_other(
+        intended.hops,
+        _now(compilation, status, intended.service),
+        _on_layer_2(compilation, intended.service, agents),
+    )
     return replace(intended, hops=up_to_the_break(iter(hops)))
+
+
+def _on_layer_2(
+    compilation: Compilation, service: str, agents: Collection[str] | None
+) -> Iterator[Hop]:
+    """Who answers among those that are there. A cluster without any has other announcers."""
+    contest = _contest(compilation.inputs, service)
+    if contest is None or not agents:
+        return
+    present = [name for name in contest.scores if name in agents]
+    winner = owner(present, contest.scores, contest.addresses[0])
+    if winner is None:
+        away = f"the agents of {listed(sorted(contest.scores))} hold no Lease: are they running?"
+        yield Hop("agents", away, ok=False)
+    else:
+        yield Hop("agents", f"of {listed(sorted(present))}, so {winner} answers")
+
+
+def _contest(inputs: Inputs, service: str) -> Contest | None:
+    """Who may answer for a Service that has its addresses, as an agent works it out."""
+    demand = next(one for one in inputs.services if one.key == service)
+    if not demand.held:
+        return None
+    able = able_nodes(inputs.nodes, ignore_exclude_label=inputs.ignore_exclude_label)
+    if not able:
+        return None
+    one = Slice(next(iter(able)), inputs)
+    one.update({service: Seen.of(demand)}, {service: (inputs.endpoints or {}).get(service)})
+    return one.contests.get(service)
 
 
 def _now(compilation: Compilation, status: Status, service: str) -> Iterator[Hop]:

@@ -1,10 +1,12 @@
-"""Does a controller of ours lead this cluster at this moment? Then statuses are its to write.
+"""Who is there, by the Leases of a cluster, in whatever namespace they lie.
 
-It holds the Lease `ferrule-CLUSTER`, in whatever namespace it runs.
+A controller that leads holds `ferrule-CLUSTER`; then statuses are its to write. An agent that takes
+part on layer 2 holds one of its node's, with a label.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from pydantic import AwareDatetime, Field
@@ -16,6 +18,8 @@ from ferrule.observe.cluster_lists import Content
 # Two clocks are compared, the holder's and the API server's; a leader that was lost holds its
 # lease for a little longer here than for its successor.
 GRACE = 2
+LABEL, VALUE = "ferrule.dev/announces", "layer2"
+LEASES = "/apis/coordination.k8s.io/v1/leases"
 
 
 class _Meta(Content):
@@ -56,6 +60,16 @@ def lease_name(cluster: str) -> str:
 def holder(api: Api, cluster: str) -> str:
     """Who holds it, and where; nobody is empty. Raises `ClusterError` where that is not known."""
     query = {"fieldSelector": f"metadata.name={lease_name(cluster)}"}
-    answer = api.send("GET", "/apis/coordination.k8s.io/v1/leases", query=query)
+    return next((str(one) for one in _held(api, query)), "")
+
+
+def announcers(api: Api) -> frozenset[str]:
+    """The nodes whose agents take part on layer 2. Raises `ClusterError`."""
+    each = _held(api, {"labelSelector": f"{LABEL}={VALUE}"})
+    return frozenset(one.spec.holder for one in each if one.spec.holder)
+
+
+def _held(api: Api, query: Mapping[str, str | int]) -> list[_Lease]:
+    answer = api.send("GET", LEASES, query=query)
     leases = api.read(_Leases, answer, "leases.coordination.k8s.io").items or ()
-    return next((str(one) for one in leases if one.held_at(answer.date)), "")
+    return [one for one in leases if one.held_at(answer.date)]

@@ -19,6 +19,7 @@ from ferrule.announce.child import PROGRAM, Child, Heard
 from ferrule.compiler.contests import Contest
 from ferrule.compiler.network import Address
 from ferrule.observe.cluster_api import Api
+from ferrule.observe.cluster_lease import LABEL, VALUE
 from ferrule.observe.watch import Watches
 from ferrule.observe.watch_feed import Feed
 from ferrule.observe.watch_inbox import Batch
@@ -26,7 +27,7 @@ from ferrule.reconcile.contested import Contested
 from ferrule.reconcile.lease import boot_clock
 from ferrule.reconcile.logs import Log
 from ferrule.reconcile.membership import Membership
-from ferrule.reconcile.roll import LABEL, LEASES, VALUE, Pace, Roll, member
+from ferrule.reconcile.roll import LEASES, Pace, Roll, member
 
 TICK_S = 0.2
 SETTLE_S = 1.0

@@ -8,10 +8,11 @@ from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
 from ferrule.observe.cluster_api import Api
+from ferrule.observe.cluster_lease import LABEL, VALUE
 from ferrule.observe.watch_wire import Wire
 from ferrule.reconcile.lease import WHEN
 from ferrule.reconcile.logs import Log
-from ferrule.reconcile.roll import INTERFACES, LABEL, LEASES, VALUE, Pace, lease_of
+from ferrule.reconcile.roll import INTERFACES, LEASES, Pace, lease_of
 
 MANAGER = "ferrule-agent"
 

@@ -15,7 +15,6 @@ from typing import Any
 from ferrule.observe.cluster_lists import Resource
 
 LEASES = Resource("coordination.k8s.io/v1", "Lease", "leases")
-LABEL, VALUE = "ferrule.dev/announces", "layer2"
 INTERFACES = "ferrule.dev/interfaces"
 LONGEST_NAME = 253
 FRESH = 2  # so many periods after a write its writer may still judge others

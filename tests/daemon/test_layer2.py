@@ -245,6 +245,10 @@ def test_addresses_are_answered_for_and_follow_who_is_there(site: Site) -> None:
     assert site.leases() >= {site.names[name] for name in NAMES}
     wait_for(lambda: "nodeAssigned" in site.world.reasons("web-0"), SOON_S, "an event tells")
 
+    now = explained(site, f"{site.world.name}/web-0")
+    everybody = ", ".join(site.names[name] for name in NAMES)
+    assert now[f"agents: of {everybody}, so {site.names[each['web-0']]} answers"] is True
+
     # One is told to end: it hands over, and is nobody any more.
     gone = each["web-0"]
     others = tuple(name for name in NAMES if name != gone)
@@ -262,6 +266,14 @@ def test_addresses_are_answered_for_and_follow_who_is_there(site: Site) -> None:
     site.kill(gone)
     site.settles(others)
     wait_for(lambda: site.statuses() == told, SOON_S, "its successors delete what it said")
+
+
+def explained(site: Site, what: str) -> dict[str, bool | None]:
+    kubeconfig = str(site.segment.plane.kubeconfig)
+    options = ["--kubeconfig", kubeconfig, "--lb-class", site.world.lb_class, "--output", "json"]
+    said = execute([sys.executable, "-m", "ferrule.cli", "explain", what, *options])
+    hops = json.loads(said.stdout[said.stdout.index("{") :])["hops"]
+    return {f"{one['what']}: {one['found']}": one["ok"] for one in hops}
 
 
 def test_the_api_server_is_gone(site: Site) -> None:

@@ -164,7 +164,7 @@ class Announcer:
         moved = self._holdings.decide(self._members.view(now), now, returned)
         self._holdings.expire(now)
         changes = self._holdings.changes()
-        self._responder.change(changes, now)
+        self._responder.change(changes, now, {one.packed for one in self._holdings.lingering})
         self._subnets.change(changes, self._responder.ports)
         if returned:
             self._responder.again(now)

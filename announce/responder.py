@@ -10,7 +10,7 @@ Callbacks in the selector take the time; nothing here sleeps or asks for it.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from selectors import EVENT_READ, BaseSelector
@@ -52,6 +52,7 @@ class Responder:
         self._selector, self._monitor, self._choice = selector, monitor, choice
         self._limits, self._bursts, self._claimed = limits, bursts, claimed
         self._wanted: dict[bytes, Names] = {}
+        self._quiet: set[bytes] = set()
         self._ways: dict[tuple[Names, int], tuple[Link, ...]] = {}
         self._shape: object = None
         self._looked = True
@@ -69,8 +70,13 @@ class Responder:
         """Answer for these packed addresses from now on, each on its interfaces, or on all."""
         self.change(dict.fromkeys(self._wanted.keys() - wanted.keys()) | dict(wanted), now)
 
-    def change(self, changes: Mapping[bytes, Names | None], now: float) -> None:
-        """Answer for these otherwise than before: on these interfaces, on all, or no more."""
+    def change(
+        self, changes: Mapping[bytes, Names | None], now: float, quiet: Container[bytes] = ()
+    ) -> None:
+        """Answer for these otherwise than before: on these interfaces, on all, or no more.
+
+        What is `quiet` is another's already: still answered for, announced no more.
+        """
         joining: dict[int, list[bytes]] = defaultdict(list)
         parting: dict[int, list[bytes]] = defaultdict(list)
         for address, names in changes.items():
@@ -79,6 +85,7 @@ class Responder:
                 self.conflicts.forget(address)
             else:
                 self._wanted[address] = names
+            self._hush(address, now, quiet=address in quiet)
             there = () if names is None else self._way(names, len(address))
             indices = [link.index for link in there]
             for index, port in self.ports.items():
@@ -122,10 +129,14 @@ class Responder:
 
     def again(self, now: float, addresses: Iterable[bytes] | None = None) -> None:
         """Announce anew, everything or these: somebody may have been told otherwise."""
-        for index, port in self.ports.items():
+        for port in self.ports.values():
             for address in port.owned if addresses is None else addresses:
                 if address in port.owned:
-                    self._bursts.begin(Target(index, address), now)
+                    self._begin(port, address, now)
+
+    def _begin(self, port: Port, address: bytes, now: float) -> None:
+        if address not in self._quiet:
+            self._bursts.begin(Target(port.link.index, address), now)
 
     def drain(self) -> None:
         """Throw away what waits: it was asked while this process did not run."""
@@ -199,8 +210,19 @@ class Responder:
                 self._retry_at = now + RETRY_S
             if moved:
                 for address in port.owned:
-                    self._bursts.begin(Target(index, address), now)
-        self.change(dict(self._wanted), now)
+                    self._begin(port, address, now)
+        self.change(dict(self._wanted), now, frozenset(self._quiet))
+
+    def _hush(self, address: bytes, now: float, *, quiet: bool) -> None:
+        if quiet == (address in self._quiet):
+            return
+        if quiet:
+            self._quiet.add(address)
+            for index in self.ports:
+                self._bursts.stop(Target(index, address))
+        else:
+            self._quiet.remove(address)
+            self.again(now, (address,))
 
     def _join(self, link: Link, addresses: Iterable[bytes], now: float) -> None:
         port = self.ports.get(link.index) or self._open(link)
@@ -208,7 +230,7 @@ class Responder:
             self._retry_at = now + RETRY_S
         if port is not None:
             for address in addresses:
-                self._bursts.begin(Target(link.index, address), now)
+                self._begin(port, address, now)
 
     def _part(self, index: int, addresses: Iterable[bytes]) -> None:
         port = self.ports[index]

@@ -10,7 +10,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
@@ -111,6 +111,12 @@ class Station:
         wanted = {ip_address(one).packed: (names or {}).get(one, frozenset()) for one in addresses}
         with inside(self.namespace):
             self.responder.own(wanted, time.monotonic())
+
+    def change(
+        self, changes: Mapping[bytes, frozenset[str] | None], quiet: Collection[bytes] = ()
+    ) -> None:
+        with inside(self.namespace):
+            self.responder.change(changes, time.monotonic(), quiet)
 
     def serve(self, done: Callable[[], object], seconds: float = 10.0) -> bool:
         """Run until something is so; whether it came to be."""

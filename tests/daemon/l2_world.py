@@ -182,7 +182,7 @@ class World:
         self.namespaces[name], ports = self.lab.host(name, {side: addresses})
         self.ports[name] = ports[side]
         rules = _NAT.format(four=self.four[name], six=self.six[name])
-        self._run(self.namespaces[name], "nft", "-f", "-", stdin=rules)
+        self.run_in(self.namespaces[name], "nft", "-f", "-", stdin=rules)
 
     def start(self, *names: str, **setup: object) -> None:
         """Run processes on these nodes, or on all, and wait for nothing."""
@@ -222,7 +222,7 @@ class World:
         self.stack.callback(_ended, program)
         return program
 
-    def _run(self, namespace: str, *argv: str, stdin: str = "") -> str:
+    def run_in(self, namespace: str, *argv: str, stdin: str = "") -> str:
         done = subprocess.run(  # noqa: S603
             ["ip", "netns", "exec", namespace, *argv],  # noqa: S607
             input=stdin, text=True, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -232,7 +232,7 @@ class World:
 
     def run_on(self, name: str, *argv: str) -> str:
         """A program of the host on a node: what it printed."""
-        return self._run(self.namespaces[name], *argv)
+        return self.run_in(self.namespaces[name], *argv)
 
     # What is so.
 

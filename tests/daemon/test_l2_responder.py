@@ -338,3 +338,20 @@ def test_an_advertisement_of_our_address_is_a_conflict(segment: Segment, here: S
     wire.ask(here, ndp.announcement(socket.inet_pton(socket.AF_INET6, SIX), segment.asker))
     wire.sock.close()
     assert [one.mac for one in here.responder.told] == [segment.asker]
+
+
+def test_what_is_another_s_already_is_answered_for_and_announced_no_more(
+    segment: Segment, here: Station, arps: Wire
+) -> None:
+    """The rest of its burst would take the clients back."""
+    packed = socket.inet_aton(VIP)
+    here.change({packed: frozenset()}, quiet={packed})
+    arps.heard()
+    settle(here)
+    here.responder.again(time.monotonic())
+    settle(here)
+    assert [one for one in arps.heard() if one[:6] == BROADCAST] == []
+    assert len(arps.ask(here, question(segment))) == 1
+    here.change({packed: frozenset()})
+    settle(here)
+    assert [one for one in arps.heard() if one[:6] == BROADCAST] != []

@@ -57,10 +57,18 @@ class Cluster:
 
     # Processes.
 
-    def start(self, name: str, *options: str) -> None:
-        """A controller, or the agent of the node with that number, by what its name begins with."""
+    def start(self, name: str, *options: str, server: str = "") -> None:
+        """A controller, or the agent of the node with that number, by what its name begins with.
+
+        `server` is where it finds the API server, if not where that is.
+        """
         account = "agent" if name.startswith("agent") else "controller"
         config = kubeconfig_of_account(self.world.plane, account, self.world.name)
+        if server:
+            there = json.loads(config.read_text())
+            there["clusters"][0]["cluster"]["server"] = server
+            config = self.folder / f"{name}.config"
+            config.write_text(json.dumps(there))
         self.run(name, [*self.command(name), "--kubeconfig", str(config), *options])
 
     def command(self, name: str) -> list[str]:

@@ -21,6 +21,7 @@ from prometheus_client.samples import Sample
 from daemon.cluster_site import TAKEOVER_S, Cluster, free_port, site
 from daemon.cluster_world import SOON_S, World
 from daemon.flavour import Flavour, wait_for
+from daemon.gate import Gate
 from daemon.kube import Plane, start
 from daemon.kube_world import with_our_kinds
 from daemon.moments import Moments
@@ -44,6 +45,12 @@ def answers(world: World) -> bool:
     except (OSError, RuntimeError):
         return False
     return True
+
+
+def restart(world: World) -> None:
+    """Kill the API server, and have it back."""
+    world.plane.start_api_server(world.plane.kill_api_server())
+    wait_for(lambda: answers(world), TAKEOVER_S, "the API server is back")
 
 
 def page(port: int) -> list[Sample]:
@@ -98,12 +105,12 @@ def test_history_that_is_lost_while_nobody_looks(cluster: Cluster) -> None:
     for one in stopped:
         one.send_signal(signal.SIGSTOP)
     try:
+        restart(cluster.world)  # else they would find in their sockets what they did not see
         cluster.world.delete("services", "a")
         cluster.world.service("c", type="ClusterIP", loadBalancerClass=None)
-        cluster.service("d")
+        cluster.service("d", loadBalancerIP="192.0.2.9")
         plane.forget()
-        plane.start_api_server(plane.kill_api_server())
-        wait_for(lambda: answers(cluster.world), TAKEOVER_S, "the API server is back")
+        restart(cluster.world)
     finally:
         for one in stopped:
             one.send_signal(signal.SIGCONT)
@@ -195,8 +202,7 @@ def test_credentials_that_expire(cluster: Cluster, tmp_path: Path) -> None:
         since, lost = cluster.since("192.0.2.0/32"), cluster.lost()
 
         wait_for(lambda: not knows(plane, old), TAKEOVER_S, "it has expired")
-        plane.start_api_server(plane.kill_api_server())  # watches end, and begin with it no more
-        wait_for(lambda: answers(cluster.world), TAKEOVER_S, "the API server is back")
+        restart(cluster.world)  # watches end, and begin with it no more
         cluster.service("b")
         wait_for(lambda: metric(port, "ferrule_watch_restarts", kind="services") > 2, SOON_S, "401")
         wait_for(lambda: not cluster.leader(), SOON_S, "the lead cannot be renewed")
@@ -263,6 +269,30 @@ def test_a_leader_that_is_stopped_for_too_long(cluster: Cluster) -> None:
         wait_for(lambda: cluster.leader() == other, SOON_S, "the old one knows that it is over")
         cluster.service("last")
         cluster.settles(22, TAKEOVER_S)
+        moments.sound()
+
+
+def test_a_leader_that_is_cut_off(cluster: Cluster) -> None:
+    """What it has sent arrives when another one has long led."""
+    with Gate(cluster.world.plane.server) as gate, Moments(cluster.world) as moments:
+        cluster.start("reconcile-1", server=gate.server)
+        wait_for(cluster.leader, SOON_S, "the first one leads")
+        cluster.start("reconcile-2")
+        cluster.start("agent-1")
+        cluster.service("first")
+        cluster.settles(1)
+        for number in range(10):
+            cluster.service(f"before-{number}")
+        gate.shut()
+        for number in range(10):
+            cluster.service(f"after-{number}")
+        cluster.settles(21, TAKEOVER_S)
+        assert leads(cluster, "reconcile-2")
+        gate.open()
+        cluster.end("reconcile-2", signal.SIGTERM)  # it is the other one's turn again
+        cluster.service("last")
+        cluster.settles(22, TAKEOVER_S)
+        assert leads(cluster, "reconcile-1")
         moments.sound()
 
 

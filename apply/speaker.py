@@ -18,12 +18,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ferrule.apply.journal import Journal
 from ferrule.apply.local import Local
 from ferrule.apply.node_hand import FILE, LOAD_S, MOST_SHOWN, complaints
+from ferrule.apply.release import need_release
+from ferrule.apply.renamed import removed, taken_over, under
 from ferrule.apply.target import Trouble
 from ferrule.apply.unsaved import is_saved, saved_path
 from ferrule.apply.vty import SOCKETS, Said
@@ -44,7 +46,7 @@ from ferrule.apply.vty_lines import (
 from ferrule.apply.vty_script import in_memory, reading
 from ferrule.apply.vty_state import Session, sessions
 from ferrule.apply.vty_turn import Turns
-from ferrule.apply.vtysh import CONFIG, MEASURED, asking, read_shown
+from ferrule.apply.vtysh import CONFIG, asking, read_shown
 from ferrule.compiler.backends import frr
 from ferrule.compiler.backends.base import Change, Command, Diff
 from ferrule.compiler.backends.frrtext import write
@@ -53,6 +55,7 @@ from ferrule.compiler.errors import Diagnostic, printable, quoted
 PERIOD_S = 30.0  # between two comparisons of the whole
 QUIET_S = 5.0  # since the last change, before one; but it never waits for more than two periods
 SOON_S = 3.0  # after a restart: who restarts FRR may load what was saved, after us
+MOST_LEFT_OVER = 5  # attempts to remove all of another name, before the rest goes on
 MOST_FEW = 1000  # lines that are seen one by one; after more, the whole is read
 
 
@@ -102,6 +105,7 @@ class Speaker:
         self._texts: Mapping[str, str] = {}  # that `_known` was read from
         self._read_at = self._changed_at = clock()
         self._unsaved = False
+        self._left_over = 0
 
     # What it does.
 
@@ -119,6 +123,17 @@ class Speaker:
             if self._known is None:
                 return self._whole()
             return self._go(frr.diff(self._known, intended))
+
+    def announced(self) -> set[str]:
+        """The prefixes that our neighbors hear, also under the name that the cluster had before."""
+        with self._lock:
+            self._connect()
+            known = [self._read()]
+            if before := self._turns.before:
+                known.append(self._under(before, known[0]))
+            return {
+                str(prefix) for one in known for heard in frr.told(one).values() for prefix in heard
+            }
 
     def change(self, lines: Lines) -> Synced:
         """Only `network` lines of what is intended are others now; None for one that goes."""
@@ -218,6 +233,8 @@ class Speaker:
     def _whole(self) -> Synced:
         assert self._intended is not None
         before, self._known = self._known, None  # whatever fails from here on
+        if name := self._turns.before:
+            self._rename(name, self._intended)
         now = self._read()
         drift = frr.diff(now, before).changes if before else ()
         diff = frr.diff(now, self._intended)
@@ -227,6 +244,7 @@ class Speaker:
             now = self._read()
             self._must([*complained, *self._left(now, self._intended)])
         self._turns.close()
+        self._turns.speak()
         self._save(now)
         self._known = now
         if before is not None:  # else it is soon time again
@@ -240,7 +258,7 @@ class Speaker:
         argv = asking(self._place.vtysh, CONFIG)
         shown = read_shown(node, argv, self._local.run(argv), CONFIG).config
         bgpd = self._texts["bgpd"]
-        _need_release(node, _version(bgpd), _version(shown))
+        need_release(node, bgpd, shown)
         open_run = self._turns.record() is not None
         cluster = self._turns.cluster
         try:
@@ -248,6 +266,31 @@ class Speaker:
         except ValueError as bad:
             message = f"its running-config cannot be read: {printable(str(bad))}"
             raise Trouble("command-failed", node, message) from None
+
+    def _rename(self, name: str, intended: frr.Running) -> None:
+        """What we said under another name becomes what we say, and nothing of it stays."""
+        turns = replace(self._turns, cluster=name)
+        turns.unarmed()
+        now = self._read()
+        self._all_of(now, taken_over(now, self._under(name, now), intended))
+        now = self._read()
+        self._all_of(now, removed(self._under(name, now)))
+        if left := removed(self._under(name, self._read())).commands:
+            # A prefix-list that was a second old stayed in zebra (10.3, on a busy machine).
+            self._left_over += 1
+            if self._left_over <= MOST_LEFT_OVER:  # else it is of no use, and in nobody's way
+                self._must([f"{quoted(self._masked(left[0].text))} is still to be sent"])
+        self._left_over = 0
+        turns.close()
+
+    def _under(self, name: str, now: frr.Running) -> frr.Running:
+        """What is there of the cluster by another name."""
+        cut = replace(self._turns, cluster=name).record() is not None
+        return under(name, now, self._texts["bgpd"], self._intended, open_run=cut)
+
+    def _all_of(self, now: frr.Running, diff: Diff) -> None:
+        if diff.commands:
+            self._must(self._load(now, diff.commands))
 
     def _load(self, now: frr.Running, commands: tuple[Command, ...]) -> list[str]:
         """Send all commands; what was refused."""
@@ -302,23 +345,6 @@ class Speaker:
 
     def _masked(self, text: str) -> str:
         return Journal("", None, _passwords(self._intended)).masked(text)
-
-
-# What FRR says of itself.
-
-
-def _version(config: str) -> str:
-    return config.partition("frr version ")[2].partition("\n")[0].strip()
-
-
-def _need_release(node: str, bgpd: str, vtysh: str) -> None:
-    oldest = MEASURED[0]
-    if tuple(int(part) for part in bgpd.split(".")[:2] if part.isdigit()) < oldest:
-        message = f"FRR {quoted(bgpd)} is too old: 8.4 is the oldest that is supported"
-        raise Trouble("unsupported-release", node, message)
-    if vtysh != bgpd:
-        message = f"vtysh is that of FRR {quoted(vtysh)}, and bgpd is {quoted(bgpd)}"
-        raise Trouble("unsupported-release", node, message, "use the vtysh of the same release")
 
 
 def _passwords(running: frr.Running | None) -> set[str]:

@@ -27,6 +27,7 @@ from ferrule.compiler.errors import printable
 
 LOCK, WORK = Path(LOCK_FILE).name, Path(WORK_FILE).name
 ARMED = "confirm/armed"  # `deadman`
+SPOKEN = "spoken.json"  # by who spoke, the name of the cluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Turns:
             except PermissionError as bad:
                 message = f"{bad.filename} cannot be written: {bad.strerror}"
                 raise Trouble("locked", self.node, message, "run as root") from None
-            self._unarmed()
+            self.unarmed()
             yield
 
     def _lock(self, held: ExitStack, name: str, who: Callable[[], str]) -> None:
@@ -70,7 +71,29 @@ class Turns:
             return printable(f"run {said['name']} by {said['by']}, since {said['since']}")
         return "somebody"
 
-    def _unarmed(self) -> None:
+    # The name of the cluster.
+
+    @property
+    def before(self) -> str:
+        """The name that we spoke for last on this node, where it is another by now."""
+        name = self._spoken().get(self.run.by, "")
+        return name if name != self.cluster else ""
+
+    def speak(self) -> None:
+        """All is as intended: from now on we speak for this name."""
+        spoken = self._spoken()
+        if spoken.get(self.run.by) != self.cluster:
+            _write(self.directory / SPOKEN, json.dumps({**spoken, self.run.by: self.cluster}))
+
+    def _spoken(self) -> dict[str, str]:
+        try:
+            found = json.loads(_read(self.directory / SPOKEN) or "{}")
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def unarmed(self) -> None:
+        """Raises `Trouble` while a run waits to be confirmed."""
         run = _read(self.directory / self.cluster / ARMED)
         if run:
             message = f"run {printable(run)} waits here to be confirmed"

@@ -56,7 +56,7 @@ def main(
     except ClusterError as bad:
         talk.diagnostics([bad.diagnostic])
         return 1
-    agent = Agent(api, settings, log, lambda *told: speaking(node_name, place, *told))
+    agent = Agent(api, settings, log, lambda *told: speaking(settings, place, *told))
     with ExitStack() as open_:
         process.serve(open_, lambda: collect(agent), lambda: unready(agent))
         run(agent, until_told())
@@ -65,10 +65,11 @@ def main(
     return 0
 
 
-def speaking(node: str, place: Place, cluster: str, lost: Callable[[], object]) -> Speaker:
+def speaking(settings: Settings, place: Place, cluster: str, lost: Callable[[], object]) -> Speaker:
     """The speaker of a node."""
-    by = f"ferrule agent on {node}"  # as it is found again after a load that was cut
-    return Speaker(Turns(node, cluster, Run("agent", by, now())), place, on_loss=lost)
+    # As it is found again after a load that was cut, or under another name of the cluster.
+    by = f"ferrule agent of {settings.namespace} on {settings.node}"
+    return Speaker(Turns(settings.node, cluster, Run("agent", by, now())), place, on_loss=lost)
 
 
 def withdraw(agent: Agent, log: Log) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from prometheus_client.core import Metric
@@ -19,6 +20,7 @@ from ferrule.observe.cluster_api import Api
 from ferrule.observe.cluster_config import ClusterError
 from ferrule.observe.cluster_lists import listed
 from ferrule.reconcile import feeds, metrics, reports
+from ferrule.reconcile.elders import Elders
 from ferrule.reconcile.lease import Election
 from ferrule.reconcile.logs import Log
 from ferrule.reconcile.replica import Reign, Settings
@@ -33,14 +35,14 @@ LOOK_S = 1.0
 class Replica:
     """What this process is at the moment: one that waits, or one that leads."""
 
-    election: Election
+    election: Election | None = None
     reign: Reign | None = None
 
     def unready(self) -> str:
         """Why it is not ready: whoever waits for its turn is."""
         if self.reign is not None and not self.reign.complete:
             return "not all objects of the cluster are listed yet"
-        return self.election.problem
+        return self.election.problem if self.election else ""
 
     def collect(self) -> Iterator[Metric]:
         """All metrics."""
@@ -73,27 +75,57 @@ def main(
         talk.diagnostics([bad.diagnostic])
         return 1
     policy = Policy(USUAL | {one for one in Impact if one.word in allow}, drift)
+    settings = Settings(
+        where,
+        process.paths,
+        process.lb_class,
+        ignore_exclude_label=process.ignore_exclude_lb,
+        switches=SwitchSettings(policy, Pace(interval_s=interval)),
+    )
+    replica = Replica()
     with ExitStack() as open_:
-        election = open_.enter_context(Election(api, where, cluster, name=identity or ""))
-        settings = Settings(
-            where,
-            process.paths,
-            process.lb_class,
-            ignore_exclude_label=process.ignore_exclude_lb,
-            identity=election.name,
-            switches=SwitchSettings(policy, Pace(interval_s=interval)),
-        )
-        replica = Replica(election)
         process.serve(open_, replica.collect, replica.unready)
-        log.info("waiting", identity=election.name, cluster=cluster, namespace=where)
         while not stopping.is_set():
-            if lead := election.wait(LOOK_S):
-                log.info("leading", term=lead.term, contested=lead.contested)
-                with Reign(api, settings, log, lead) as replica.reign:
-                    replica.reign.last(stopping)
-                replica.reign = None
-                log.info("following", term=lead.term)
+            with Election(api, where, cluster, name=identity or "") as replica.election:
+                now = replace(settings, identity=replica.election.name, cluster=cluster)
+                other = take_part(api, replica, now, log, stopping)
+            if other is not None:  # the Lease is let go of by now
+                log.warning("clusterRenamed", was=cluster, now=other)
+                cluster = other
     return 0
+
+
+def take_part(
+    api: Api, replica: Replica, settings: Settings, log: Log, stopping: threading.Event
+) -> str | None:
+    """Lead whenever it is our turn, until `stopping`; or what the cluster is called by now."""
+    election, where, cluster = replica.election, settings.namespace, settings.cluster
+    assert election is not None
+    elders = Elders(api, where, cluster)
+    log.info("waiting", identity=election.name, cluster=cluster, namespace=where)
+    while not stopping.is_set():
+        if (lead := election.wait(LOOK_S)) is None:
+            continue
+        try:
+            if elder := elders.one(lead):
+                if (now := cluster_name(api, where, settings.paths)) != cluster:
+                    return now
+                log.info("waitingForElder", holder=elder)
+                stopping.wait(LOOK_S)
+                continue
+        except ClusterError as bad:
+            log.warning("notLeading", error=bad.diagnostic.message)
+            stopping.wait(LOOK_S)
+            continue
+        log.info("leading", term=lead.term, contested=lead.contested)
+        with Reign(api, settings, log, lead) as reign:
+            replica.reign = reign
+            reign.last(stopping)
+        replica.reign = None
+        log.info("following", term=lead.term)
+        if reign.renamed:
+            return reign.controller.other_name
+    return None
 
 
 def cluster_name(api: Api, namespace: str, paths: Sequence[str]) -> str:

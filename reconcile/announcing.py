@@ -101,8 +101,10 @@ class Announcing:
         return True
 
     def _speaking(self, cluster: str) -> Speaker:
-        """The speaker of this cluster; with another name all is another's."""
+        """The speaker of this cluster; one with another name takes all over (`apply.renamed`)."""
         if self.speaker is None or cluster != self._cluster:
+            if self.speaker is not None:
+                self._log.warning("clusterRenamed", was=self._cluster, now=cluster)
             self.close()
             self.speaker, self._cluster = self._speak(cluster, self.lost), cluster
             self._whole, self.begun = True, False
@@ -163,8 +165,7 @@ class Announcing:
 
     def _begin(self, speaker: Speaker, node: Node) -> None:
         """What FRR announces at the beginning is not held back."""
-        heard = frr.told(speaker.read()).values()
-        announced = {str(prefix) for table in heard for prefix in table}
+        announced = speaker.announced()
         there = [one for one in node.advertisements if str(one.prefix) in announced]
         self._gate.announced(one.route_class for one in there)
         self._sent = {one.prefix: one for one in there}

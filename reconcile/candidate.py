@@ -99,6 +99,10 @@ class Lead:
         self._until = until
         return True
 
+    def contest(self) -> None:
+        """Whoever led before, under whatever name, may still be in the middle of something."""
+        self._contested = True
+
     def end(self) -> None:
         """From now on it is not valid."""
         self._until = float("-inf")

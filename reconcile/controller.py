@@ -63,7 +63,8 @@ class Counts:
 
 class Controller:
     """What one leader knows and decides. `tell` takes events; `published` is told of every reading
-    of the spec. With a `term` the predecessor may still be in the middle of something.
+    of the spec. With a `term` the predecessor may still be in the middle of something. It decides
+    for a cluster that is called `cluster`, where that is said: with another name it is another's.
     """
 
     def __init__(
@@ -75,7 +76,10 @@ class Controller:
         published: Callable[[Reading | None], None] = lambda _: None,
         *,
         term: str = "",
+        cluster: str = "",
     ) -> None:
+        self._cluster = cluster
+        self.other_name: str | None = None  # of the cluster, by the spec in force
         self._intent, self._writer, self._tell = intent, writer, tell
         self._log, self._published = log, published
         self.watched: dict[str, Watched] = {}
@@ -128,7 +132,7 @@ class Controller:
         self._look()
         if self._intent.changed:
             self._read()
-        if self.reading is None:
+        if self.reading is None or self.other_name is not None:
             return set()
         if self.allocator is None:
             self._begin(self.reading)
@@ -158,6 +162,10 @@ class Controller:
             for one in new.refused if new else self._intent.mistakes:
                 self._log.error("configurationRefused", code=one.code, error=one.message)
         if new is None:
+            return
+        name = new.inputs.spec.cluster
+        if self._cluster and name != self._cluster:
+            self.other_name = name
             return
         self.reading = new
         if old is None or new.documents != old.documents:

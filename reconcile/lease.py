@@ -28,6 +28,7 @@ from ferrule.reconcile.candidate import Ask, Candidate, Clock, Lead, Record, Rep
 
 LEASES = Resource("coordination.k8s.io/v1", "Lease", "leases")
 WHEN = "%Y-%m-%dT%H:%M:%S.%fZ"
+CLUSTER = "ferrule.dev/cluster"  # the label that tells our Leases from all others
 STALE = (HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND)
 SPREAD = 0.2  # so that candidates do not ask together
 
@@ -84,7 +85,8 @@ class Election:
         self.problem = ""  # why the Lease could not be asked, last; empty when it could
         self._candidate = Candidate(name or unique_name(), timing, clock)
         self._wire = Wire(api.login, connect_s=timing.retry_s, read_s=timing.retry_s)
-        self._namespace, self._lease, self._wall = namespace, lease_name(cluster), wall
+        self._namespace, self._cluster, self._wall = namespace, cluster, wall
+        self._lease = lease_name(cluster)
         self._stopping = threading.Event()
         self._won = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
@@ -163,7 +165,9 @@ class Election:
     def _body(self, record: Record) -> Mapping[str, object]:
         """`renewTime` is for people, and for `apply`: it has not seen the Lease before."""
         now = self._wall().strftime(WHEN)
-        own = {"name": self._lease, "namespace": self._namespace}
+        others = record.meta.get("labels")
+        labels = {**(others if isinstance(others, dict) else {}), CLUSTER: self._cluster}
+        own = {"name": self._lease, "namespace": self._namespace, "labels": labels}
         gone = ("uid", "creationTimestamp", "resourceVersion")
         kept = {key: text for key, text in record.meta.items() if record.version or key not in gone}
         return {

@@ -61,6 +61,7 @@ class Settings:
     lb_class: str = ""
     ignore_exclude_label: bool = False
     identity: str = ""
+    cluster: str = ""  # as it was called when this replica took part
     source: str = "ferrule-controller"
     switches: SwitchSettings = field(default_factory=SwitchSettings)
 
@@ -93,6 +94,7 @@ class Reign:
             log,
             self._publish,
             term=f"{settings.identity}/{lead.term}" if lead.contested else "",
+            cluster=settings.cluster,
         )
         self.switchboard = Switchboard(
             settings.identity,
@@ -125,9 +127,14 @@ class Reign:
         self.publisher.stop()
 
     def last(self, stopping: threading.Event) -> None:
-        """Lead until the lead ends, or `stopping`."""
-        while self.lead.valid() and not stopping.is_set():
+        """Lead until the lead ends, or `stopping`, or the cluster is called something else."""
+        while self.lead.valid() and not (stopping.is_set() or self.renamed):
             self.step()
+
+    @property
+    def renamed(self) -> bool:
+        """Whether the cluster has another name by now: everything is by the name."""
+        return self.controller.other_name is not None
 
     def step(self) -> None:
         """Take in what is new, and do what comes of it."""
@@ -138,6 +145,8 @@ class Reign:
                 self.controller.learn_report(*self._reports.get_nowait())
         if self.complete and self.lead.valid():
             changed = self.controller.decide()
+            if self.renamed:
+                return
             self._count()
             self._heal()
             reading, allocator = self.controller.reading, self.controller.allocator

@@ -144,6 +144,7 @@ ENOUGH = (
     ("controller", "patch", "events", "default"),
     ("controller", "create", "leases.coordination.k8s.io", NAMESPACE),
     ("controller", "update", "leases.coordination.k8s.io", NAMESPACE),
+    ("controller", "list", "leases.coordination.k8s.io", NAMESPACE),
     ("controller", "patch", "switches.ferrule.dev/status", NAMESPACE),
     ("controller", "patch", "ipaddresspools.ferrule.dev/status", NAMESPACE),
     ("controller", "patch", "ipaddresspools.metallb.io/status", NAMESPACE),

@@ -244,6 +244,8 @@ def _configuration(whole: dict[str, object], entry: _Entry) -> Configuration:
     if "exec" in entry.data and not (made.api_key or made.cert_file):
         why = f": {quoted(said[0].splitlines()[0])[1:-1]}" if said else ""
         _refuse(f"the credential plugin gave no credentials{why}", entry.place("exec"))
+    if "exec" not in entry.data:  # nothing runs out; the package would set all of it each time
+        made.refresh_api_key_hook = None
     return made
 
 

@@ -17,7 +17,7 @@ _PIECES = 2  # in a turn
 
 
 class Outbox:
-    """The pipe to the agent; has to be one, or a socket, for the selector to know it."""
+    """The pipe to the agent. A file, which selectors do not know, takes everything at once."""
 
     def __init__(self, out: int, selector: selectors.BaseSelector) -> None:
         os.set_blocking(out, False)  # has no keyword
@@ -88,8 +88,14 @@ class Outbox:
     def _wait(self, *, writable: bool) -> None:
         if writable == self._waiting:
             return
-        self._waiting = writable
-        if writable:
-            self._selector.register(self._out, selectors.EVENT_WRITE, self.flush)
-        else:
+        if not writable:
+            self._waiting = False
             self._selector.unregister(self._out)
+            return
+        try:
+            self._selector.register(self._out, selectors.EVENT_WRITE, self.flush)
+        except PermissionError:
+            while piece := self._next():
+                os.write(self._out, piece)
+        else:
+            self._waiting = True

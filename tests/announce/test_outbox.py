@@ -5,6 +5,7 @@ import os
 import selectors
 from collections.abc import Iterator
 from ipaddress import IPv4Address
+from pathlib import Path
 
 import pytest
 
@@ -119,3 +120,14 @@ def test_moves_are_told_by_node_in_lines_of_a_bounded_length() -> None:
         ("took", "node-2", "node-1", 512), ("took", "node-2", "node-1", 488),
         ("passed", "node-1", "node-3", 1),
     ]  # fmt: skip
+
+
+def test_a_file_takes_everything_at_once(tmp_path: Path) -> None:
+    with (tmp_path / "said").open("wb") as file, selectors.DefaultSelector() as selector:
+        outbox = Outbox(file.fileno(), selector)
+        outbox.event(line(1))
+        outbox.status(lambda: pieces(2))
+        outbox.flush()
+        outbox.close()
+    said = [json.loads(one)["kind"] for one in (tmp_path / "said").read_bytes().splitlines()]
+    assert said == ["event", "status"]

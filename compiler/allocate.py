@@ -2,8 +2,9 @@
 
 The order of service is what is decided here, the book itself is kept by `ledger`:
 
-1. What Services hold (their status) is confirmed, by namespace/name; in a running controller the
-   `senior` ones first, so that nobody loses an address to a later change of somebody else.
+1. What Services hold (their status) is confirmed, the oldest first, so that nobody loses an address
+   to what is written later into another's status; in a running controller the `senior` ones before
+   all, so that nobody does to a later change of somebody else.
 2. What is locked for the others becomes theirs.
 3. The waiting ones are served, the oldest first: an explicit request and nothing else, or the
    first address of the pools that are open to them.
@@ -56,12 +57,12 @@ def allocate(
     """Every Service with its addresses or the reason why it has none, by namespace and name.
 
     `namespaces` are labels by namespace; `locks` hold by `namespace/name`, also for Services that
-    do not exist. Of two that hold one address the one of lower `seniority` keeps it.
+    do not exist. Of two that hold one address the one of lower `seniority` keeps it, or the older.
     """
     ordered = sorted(demands, key=by_name)
     run = Run(Ledger(pools, namespaces), locks)
     run.reserve(ordered)
-    run.settle(sorted(ordered, key=seniority), ordered)
+    run.settle(sorted(ordered, key=lambda one: (seniority(one), by_age(one))), ordered)
     run.hand_out(ordered)
     run.found += (found for demand in ordered for found in run.squatting(demand))
     return tuple(run.result(demand) for demand in ordered), run.found
@@ -72,6 +73,11 @@ def by_name(demand: Demand) -> tuple[str, str]:
     return demand.namespace, demand.name
 
 
+def by_age(demand: Demand) -> tuple[bool, str]:
+    """The oldest first, and last those of whom it is not known."""
+    return not demand.created, demand.created
+
+
 def _turn(demand: Demand) -> tuple[object, ...]:
     """Whoever holds an address it cannot keep comes before those who never had one, as in MetalLB.
 
@@ -79,7 +85,7 @@ def _turn(demand: Demand) -> tuple[object, ...]:
     """
     if demand.held:
         return (False,)
-    return (True, not demand.created, demand.created)
+    return (True, *by_age(demand))
 
 
 class Run:

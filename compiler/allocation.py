@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from ferrule.compiler.allocate import Held, Run, by_name
+from ferrule.compiler.allocate import Held, Run, by_age, by_name
 from ferrule.compiler.errors import Diagnostic
 from ferrule.compiler.ledger import Ledger, Pool
 from ferrule.compiler.network import Address, Service
@@ -131,7 +131,9 @@ class Allocator:
         self._run.reserve(everybody)
         self._of_locks = self._run.found
         self._run.found = []
-        self._run.settle(sorted(everybody, key=seniority), everybody)
+        self._run.settle(
+            sorted(everybody, key=lambda one: (seniority(one), by_age(one))), everybody
+        )
         self._run.hand_out(everybody)
         return self._book({*self.services, *self._demands})
 
@@ -163,7 +165,9 @@ class Allocator:
                 now[key] = _holding(self._demands[key], terms[1] if terms else None)
         in_order = sorted(now.values(), key=by_name)
         run.found = []
-        run.settle(sorted(in_order, key=lambda one: before[one.key] is None), in_order)
+        run.settle(
+            sorted(in_order, key=lambda one: (before[one.key] is None, by_age(one))), in_order
+        )
 
         moved = {key for key, terms in before.items() if terms != self._terms(key)}
         freed = {terms[0] for key in moved if (terms := before[key])}

@@ -666,11 +666,23 @@ HELD = [
         {"a/a": "192.0.2.2", "b/b": "192.0.2.1"},
     ),
     row(
-        "of two that hold one address the first by namespace and name keeps it",
+        "of two that hold one address the older one keeps it",
+        SMALL,
+        [
+            demand("a/a", held="192.0.2.1"),
+            demand("a/b", held="192.0.2.1", created="2021-01-01T00:00:00Z"),
+            demand("b/a", held="192.0.2.1", created="2020-01-01T00:00:00Z"),
+        ],
+        {"a/a": "192.0.2.2", "a/b": "192.0.2.3", "b/a": "192.0.2.1"},
+        "address-cleared",
+        "address-cleared",
+    ),
+    row(
+        "of two of one age that hold one address the first by namespace and name keeps it",
         SMALL,
         [
             demand("b/a", held="192.0.2.1", created="2020-01-01T00:00:00Z"),
-            demand("a/b", held="192.0.2.1"),
+            demand("a/b", held="192.0.2.1", created="2020-01-01T00:00:00Z"),
         ],
         {"a/b": "192.0.2.1", "b/a": "192.0.2.2"},
         "address-cleared",

@@ -273,6 +273,8 @@ class Members:
         if now >= self._beat_at:
             self._beat_at = now + self.timing.interval_s
             receivers |= self._due(now)
+        if not receivers:
+            return []
         downs = self._downs()
         suspects = tuple(
             name

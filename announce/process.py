@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import selectors
+import signal
 import sys
 import time
 
@@ -62,7 +63,10 @@ class Inbox:
 
 
 def serve(inward: int, out: int) -> None:
-    """Until the agent says `leave`, or is gone."""
+    """Until the agent says `leave`, or is gone, or somebody sends SIGTERM."""
+    asked_to_end: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: asked_to_end.append(number))
     selector = selectors.DefaultSelector()
     inbox = Inbox(inward, selector)
     announcer = Announcer(inbox.first(), selector, out, time.monotonic())
@@ -72,6 +76,8 @@ def serve(inward: int, out: int) -> None:
         while not announcer.over(now := time.monotonic()):
             ready = selector.select(max(0.0, announcer.wake_at(now) - now))
             announcer.before(time.monotonic())
+            if asked_to_end:
+                announcer.leave(time.monotonic())
             for key, _ in ready:
                 key.data(time.monotonic())
             announcer.after(time.monotonic())

@@ -63,6 +63,11 @@ class Ear:
             ]  # fmt: skip
         return found
 
+    def inject(self, frame: bytes) -> None:
+        """Send it as it is; what no interface takes (too short) is not sent."""
+        with suppress(OSError):
+            self.sock.send(frame)
+
     def close(self) -> None:
         self.sock.close()
 

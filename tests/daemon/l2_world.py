@@ -47,12 +47,12 @@ Groups = Sequence[tuple[Iterable[str], Iterable[str]]]  # candidates and address
 class Agent:
     """One process in a namespace, spoken to as the agent does."""
 
-    def __init__(self, world: "World", name: str) -> None:
+    def __init__(self, world: "World", name: str, *first: str) -> None:
         self.world, self.name, self.namespace = world, name, world.namespaces[name]
         self.mac = mac_text(mac_of(self.namespace))
         enter = ("ip", "netns", "exec", self.namespace)
         self.process = subprocess.Popen(  # noqa: S603
-            [*enter, sys.executable, "-m", "ferrule.announce.process"],
+            [*enter, *first, sys.executable, "-m", "ferrule.announce.process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -164,6 +164,7 @@ class World:
         self.four = {name: f"192.0.2.{number}" for number, name in enumerate(self.names, 1)}
         self.six = {name: f"2001:db8::{number}" for number, name in enumerate(self.names, 1)}
         self.secrets = [SECRET]
+        self.first: tuple[str, ...] = ()  # what processes are started through
         self.groups: Groups = [(self.names, [*VIPS, *SIXES])]
         self.namespaces: dict[str, str] = {}
         self.ports: dict[str, str] = {}
@@ -195,7 +196,7 @@ class World:
     def start_together(self, **setup: object) -> None:
         """All at one moment, so that nobody is there before others and none has to settle."""
         for name in self.names:
-            self.agents[name] = Agent(self, name)
+            self.agents[name] = Agent(self, name, *self.first)
             self.stack.callback(self.agents[name].end)
             self.agents[name].set_up(**setup)
         everyone = self.agents.values()

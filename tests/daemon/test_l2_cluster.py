@@ -9,10 +9,11 @@ from random import Random
 
 import pytest
 
+from announce import fuzz
 from daemon.flavour import execute, wait_for
-from daemon.l2 import ip, neighbor
+from daemon.l2 import ip, mac_of, neighbor
 from daemon.l2_wire import Announcement, ear, send
-from daemon.l2_world import PORT, SECRET, SIXES, VIPS, World, world
+from daemon.l2_world import PORT, SECRET, SIXES, VIPS, Agent, World, world
 from ferrule.announce import heartbeat
 from ferrule.compiler.elect import owner as first_of
 
@@ -237,8 +238,9 @@ def _flip(data: bytes, random: Random) -> bytes:
     return data[:at] + bytes([data[at] ^ 1 << random.randrange(8)]) + data[at + 1 :]
 
 
-def _counted(agent: object) -> set[str]:
-    refused = agent.hear()["beatsRefused"]  # type: ignore[attr-defined]
+def _counted(agent: Agent) -> set[str]:
+    refused = agent.hear()["beatsRefused"]
+    assert isinstance(refused, dict)
     return {name for name, number in refused.items() if number}
 
 
@@ -249,9 +251,7 @@ def test_what_stands_in_the_way_is_said_while_it_does() -> None:
         sysctl = ("sh", "-c", "echo $1 > /proc/sys/net/ipv4/conf/all/$0")
 
         def codes() -> set[str]:
-            findings = agent.hear()["findings"]
-            assert isinstance(findings, list)
-            return {said["code"] for said in findings}
+            return _codes(agent)
 
         assert codes() == set()
         ip(agent.namespace, "address", "add", f"{VIPS[0]}/32", "dev", "lo")
@@ -311,3 +311,55 @@ def test_clients_of_every_kind_reach_the_owner() -> None:
         counted = owner.hear()["addresses"]
         assert isinstance(counted, dict)
         wait_for(lambda: owner.hear()["addresses"][SIXES[1]][1], 10, "replies are counted")  # type: ignore[index]
+
+
+def test_frames_that_are_almost_right_are_answered_for_nobody() -> None:
+    """Sent for real, tags and all; 192.0.2.10 and 2001:db8::a:b are ours for this."""
+    with world() as one:
+        one.groups = [(["node-1"], [str(fuzz.FOUR), str(fuzz.SIX)]), (one.names, VIPS)]
+        one.start_together()
+        agent = one.agents["node-1"]
+        mac = bytes.fromhex(agent.mac.replace(":", ""))
+        asker = mac_of(one.client)
+        with ear(one.client, "eth0") as wire:
+            for frame in fuzz.frames(5, 20_000):
+                placed = frame.replace(fuzz.OURS, mac).replace(fuzz.ASKER, asker)
+                wire.inject(placed)
+            ip(one.client, "neigh", "flush", "dev", "eth0")
+            wait_for(lambda: one.known(str(fuzz.FOUR)) == agent.mac, 10, "it goes on")
+            replies = [
+                str(ip_address(frame[28:32]))
+                for _, frame in wire.frames()
+                if frame[6:12] == mac and frame[12:14] == b"\x08\x06" and frame[21] == 2
+            ]
+        assert set(replies) <= {str(fuzz.FOUR), *VIPS, one.four["node-1"]}
+        assert agent.process.poll() is None
+        drops = agent.hear()["drops"]
+        assert isinstance(drops, dict)
+        assert drops
+
+
+def test_agents_that_were_told_differently_say_so_and_shout_ever_less() -> None:
+    """Both are sure, both read the API: nothing can decide it but what they are told next."""
+    with world() as one:
+        one.start_together()
+        this, other, _ = one.agents.values()
+        this.own(([this.name], [VIPS[0]]))
+        other.own(([other.name], [VIPS[0]]))
+        with ear(one.client, "eth0") as wire:
+            wait_for(lambda: this.happened("disagrees") and other.happened("disagrees"), 15, "told")
+            for agent in (this, other):
+                wait_for(lambda: "disagreement" in _codes(agent), 10, "a finding")  # noqa: B023
+            shouts = [said for said in wire.announcements() if said.address == VIPS[0]]
+        assert 12 < len(shouts) < 120
+        for agent in one.agents.values():
+            agent.own((one.names, [VIPS[0]]))
+        one.wait_owned()
+        for agent in (this, other):
+            wait_for(lambda: "disagreement" not in _codes(agent), 10, "it is over")  # noqa: B023
+
+
+def _codes(agent: Agent) -> set[str]:
+    findings = agent.hear()["findings"]
+    assert isinstance(findings, list)
+    return {said["code"] for said in findings}

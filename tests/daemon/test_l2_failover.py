@@ -16,12 +16,14 @@ Deed = Callable[[World, Agent], object]
 DEEDS: dict[str, Deed] = {
     "leave": lambda _, one: one.say(kind="leave"),
     "end of stdin": lambda _, one: one.process.stdin and one.process.stdin.close(),
+    "SIGTERM": lambda _, one: one.send(signal.SIGTERM),
     "kill -9": lambda _, one: one.send(signal.SIGKILL),
     "SIGSTOP": lambda _, one: one.send(signal.SIGSTOP),
     "link down": lambda _, one: ip(one.namespace, "link", "set", "eth0", "down"),
     "black hole": lambda w, one: w.pass_frames(w.ports[one.name], so=False),
 }
-UNNOTICED = ("leave", "end of stdin", "kill -9", "SIGSTOP")  # the node itself lives on
+GRACEFUL = ("leave", "end of stdin", "SIGTERM")
+UNNOTICED = (*GRACEFUL, "kill -9", "SIGSTOP")  # the node itself lives on
 WITHIN_MS = 1500
 
 
@@ -52,7 +54,7 @@ def test_another_node_follows(size: int, how: str, vip: str) -> None:
         assert seen.outage_ms < WITHIN_MS
         took = [said for said in new.happened("took") if said["from"] == owner.name]
         assert any(vip in said["addresses"] for said in took)  # type: ignore[operator]
-        if how in ("leave", "end of stdin"):
+        if how in GRACEFUL:
             assert owner.process.wait(5) == 0
 
 

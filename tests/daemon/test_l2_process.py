@@ -8,7 +8,7 @@ import pytest
 
 from daemon.flavour import wait_for
 from daemon.l2 import ip
-from daemon.l2_world import SECRET, VIPS, world
+from daemon.l2_world import SECRET, SIXES, VIPS, world
 
 PROGRAM = [sys.executable, "-m", "ferrule.announce.process"]
 
@@ -91,3 +91,19 @@ def test_a_member_whose_address_is_not_known_is_one_by_its_lease() -> None:
         wait_for(lambda: all(agent.hear() for agent in one.agents.values()), 5, "a status")
         one.wait_owned()
         assert one.owners("192.0.2.190") == {"192.0.2.190": []}
+
+
+def test_the_right_to_raw_sockets_is_all_it_needs() -> None:
+    only = "-all,+net_raw"
+    drop = (f"--bounding-set={only}", f"--inh-caps={only}", "--no-new-privs")
+    with world() as one:
+        one.first = ("setpriv", *drop)
+        one.start_together()
+        status = one.run_on("node-1", "cat", f"/proc/{one.agents['node-1'].process.pid}/status")
+        assert "CapEff:\t0000000000002000\n" in status
+        assert "CapPrm:\t0000000000002000\n" in status
+        for vip in (VIPS[0], SIXES[0]):
+            wait_for(lambda: one.known(vip) == one.owner(vip).mac, 10, "an answer")  # noqa: B023
+        ip(one.agents["node-1"].namespace, "link", "set", "eth0", "down")
+        ip(one.agents["node-1"].namespace, "link", "set", "eth0", "up")
+        wait_for(lambda: one.agents["node-1"].hear()["state"] != "unable", 10, "it comes back")

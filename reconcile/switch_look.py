@@ -163,9 +163,13 @@ class Look:
         return time.monotonic() < memory.waiting_since + self._policy.patience_s
 
     def _wait(self, verdict: Verdict) -> None:
-        """From when on nodes are waited for, for each intent anew."""
+        """From when on nodes are waited for, for each intent anew.
+
+        What needs leave because sessions are up costs nothing once nodes have ended them: they
+        learn of a new ASN when we do, and are not held back.
+        """
         memory = self._memory
-        if not verdict.cost.waits:
+        if not (verdict.cost.waits or verdict.needs):
             memory.waiting_for = ""
         elif memory.waiting_for != self._aim.digest:
             memory.waiting_for, memory.waiting_since = self._aim.digest, time.monotonic()
@@ -241,7 +245,8 @@ class Look:
         well = state.in_sync and not state.notes
         memory.settled = (self._aim.digest, digest(found.seen.bgpd)) if well else ("", "")
         memory.state = self._verified(state, found)
-        return _outcome(unsettled)
+        soon = state.pending is not None and self._is_patient()
+        return Outcome.SOON if soon and unsettled is None else _outcome(unsettled)
 
     def _verified(self, state: SwitchState, found: Found) -> SwitchState:
         takes = accepted(self._aim.switch, _running(found.seen), found.unlike)

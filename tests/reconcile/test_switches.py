@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 import pytest
 from daemon.flavour import wait_for
 from fabric.chaos import Trap, Trapped
 from fabric.fabric import Fabric
-from fabric.keeper import TOR, compilation, keeping, rows, settings
+from fabric.keeper import FAST, TOR, compilation, keeping, rows, settings
 from fabric.runs import ALLOWED, BEFORE, run_of, spec
 from fabric.switch import FabricSwitch, Rows
 from short import documents
@@ -170,6 +171,23 @@ def test_a_reset_waits_for_leave_and_what_adds_does_not(fabric: Fabric, tor: Fab
         kept.wait_settled()
     assert not rows(tor, "_third_")
     assert resets(fabric) == lost
+
+
+def test_what_needs_no_leave_any_more_is_done_soon(fabric: Fabric) -> None:
+    """A new ASN resets sessions; but nodes take it at once, and then nothing is up to be reset."""
+    rarely = replace(settings(), pace=replace(FAST, interval_s=600.0))
+    with keeping(fabric, rarely) as kept:
+        kept.intend(MORE)
+        kept.wait_settled()
+        kept.intend(RENUMBERED + POOL + SERVICE)
+        kept.wait(lambda one: one.pending, "waits for leave")
+        for node in fabric.nodes.values():
+            node.frr.load("router bgp 64512\nneighbor 198.51.100.1 shutdown\n")
+        followed = kept.wait(lambda one: one.in_sync and one.changes, "the switch follows").changes
+        kept.intend(MORE)
+        kept.wait(lambda one: one.in_sync and one.changes > followed, "and back")
+    for node in fabric.nodes.values():
+        node.frr.load("router bgp 64512\nno neighbor 198.51.100.1 shutdown\n")
 
 
 def test_what_others_change_is_told_and_left(fabric: Fabric, tor: FabricSwitch) -> None:

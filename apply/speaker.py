@@ -194,6 +194,7 @@ class Speaker:
             self._must([*refused, *self._unlike(lines, known)])
             known = with_lines(known, lines)
             self._changed_at = self._clock()
+            self._texts = {}  # else whoever takes it back makes them what they were
         self._known = known
         return Synced(diff.changes, problems=diff.problems)
 

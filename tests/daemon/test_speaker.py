@@ -226,6 +226,17 @@ def test_drift_in_what_is_ours_is_mended_and_told(steady: Beside, what: str) -> 
     assert steady.later() == Synced()
 
 
+def test_a_change_that_somebody_takes_back_is_mended(steady: Beside) -> None:
+    """Then the node says again exactly what it said before the change."""
+    assert steady.later().changes == ()
+    number = SIZE + 7
+    assert steady.speaker.change(steady.mean(steady.shop.put(number))).changes
+    block = f"router bgp 64512\naddress-family {FAMILY}\n"
+    assert load(steady.node, f"{block}no network {prefix(number)}\n") == []
+    assert [one.path[-1] for one in steady.later().drift] == [f"network {prefix(number)}"]
+    assert steady.is_as_intended()
+
+
 def test_lines_of_others_stay(steady: Beside) -> None:
     before = steady.node.frr.running_config()
     assert load(steady.node, FOREIGN) == []

@@ -1,13 +1,21 @@
 """Edge: layer 2. Answers ARP and neighbor solicitations for the addresses that this node owns.
 
-    wire, arp, ndp          bytes to meaning and back; what is answered, and how
-    filter, ports, groups   the kernel lets through what can be ours; sockets of one interface
-    netlink, links          which interfaces there are, and which of them are used
-    bursts, limits          when to announce unasked; how much is answered
-    heartbeat, members      who of the cluster is there
-    election                who answers for which address, and how one takes over from another
-    responder, process      all of it, in a small process of its own
+    wire, arp, ndp              bytes to meaning and back; what is answered, and how
+    filter, cover               the kernel lets through what can be ours, and little else
+    ports, groups               sockets of one interface
+    netlink, links              which interfaces there are, and which of them are used
+    bursts, limits, conflicts   when to announce unasked; how much is answered, and defended
+    heartbeat, datagrams        what nodes tell each other, and the socket it comes by
+    peers, members              who of the cluster is there
+    election, doubts            who answers for which address, how one takes over from another, and
+                                who seems to think otherwise
+    responder                   all ports of a node
+    preconditions               what stands in the way, as findings
+    announcer                   all of it, put together
+    control, outbox, report     what the agent says, and what is said to it
+    process                     a small process of its own; child: as the agent sees it
 
-Standard library only. Everything but `ports`, `groups`, `netlink`, `responder` and `process` is
-pure: bytes, time and what was heard are arguments.
+Standard library only. What opens a socket or a file says so: `ports`, `groups`, `netlink`,
+`datagrams`, `outbox`, `process`, `child`, and a reader of sysctls. Elsewhere bytes, time and what
+was heard are arguments.
 """

@@ -202,7 +202,8 @@ class Announcer:
     def _beat(self, now: float) -> None:
         if self._wire is None:
             return
-        macs = tuple(sorted(link.mac for link in self._responder.usable()))
+        ports = (port.link.mac for port in self._responder.ports.values())
+        macs = tuple({*ports, *(link.mac for link in self._responder.usable())})
         owned = self._holdings.digest.to_bytes(8)
         beats = self._members.beats(now, owned, macs)
         if beats:

@@ -2,7 +2,8 @@
 
 Of its own, so that an agent that is busy (10,000 Services are 88 ms of JSON) delays neither a reply
 nor a beat. Everything happens in one loop. End of stdin is the agent's death: the process hands
-over as if told to leave, and ends. A first line that is no `setup` ends it with exit code 64.
+over as if told to leave, and ends. Without a first line that is a `setup`, without the right to
+packet sockets or without its address it ends at once, with a line on stderr and a code of its own.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import os
 import selectors
 import signal
+import socket
 import sys
 import time
 
 from ferrule.announce import control
 from ferrule.announce.announcer import Announcer
 
-USAGE = 64
+USAGE, OS_ERROR, NO_PERMISSION = 64, 71, 77  # sysexits.h
 _CHUNK = 1 << 16
 
 
@@ -86,9 +88,26 @@ def serve(inward: int, out: int) -> None:
         selector.close()
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Its exit code; what is wrong is one line, which the agent passes on."""
     try:
+        socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0).close()
         serve(sys.stdin.fileno(), sys.stdout.fileno())
     except control.ControlError as error:
-        sys.stderr.write(f"the announcer was not set up: {error}\n")
-        sys.exit(USAGE)
+        return _complain(f"the announcer was not set up: {error}", USAGE)
+    except PermissionError:
+        return _complain(
+            "the announcer may open no packet socket: it has no NET_RAW", NO_PERMISSION
+        )
+    except OSError as error:  # its address is not there yet, or its port is taken
+        return _complain(f"the announcer could not go on: {error.strerror}", OS_ERROR)
+    return 0
+
+
+def _complain(text: str, code: int) -> int:
+    sys.stderr.write(f"{text}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

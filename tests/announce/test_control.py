@@ -105,6 +105,14 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
         control.read(data)
 
 
+@pytest.mark.parametrize("address", ["fe80::1%eth0", "192.0.2.0/24", "", 5, None])
+def test_what_is_no_address_to_announce_is_refused(address: object) -> None:
+    with pytest.raises(ControlError):
+        read(kind="own", gone=[address])
+    with pytest.raises(ControlError):
+        read(kind="own", groups=[{"scores": {}, "addresses": [{"address": address}]}])
+
+
 def test_depth_is_no_way_to_end_it() -> None:
     with pytest.raises(ControlError):
         control.read(b"[" * 100_000)

@@ -10,6 +10,7 @@ import selectors
 import socket
 import sys
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 HTTP, ECHO = 8080, 7007
@@ -43,7 +44,8 @@ def main(name: bytes) -> None:
     while True:
         for key, _ in selector.select():
             data, where = key.data.recvfrom(100)
-            key.data.sendto(data + name, where)
+            with suppress(OSError):  # its link is down
+                key.data.sendto(data + name, where)
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ class Agent:
     def set_up(self, **changes: object) -> None:
         """The first line; until it is told who is there, it only listens."""
         setup = {
-            "node": self.name, "cluster": "prod", "bind": self.world.four[self.name], "port": PORT,
+            "node": self.name, "cluster": "prod", "bind": self.world.where[self.name], "port": PORT,
             "secrets": self.world.secrets, "interfaces": ["eth0"],
         }  # fmt: skip
         self.say(kind="setup", **(setup | changes))
@@ -77,8 +77,8 @@ class Agent:
         self.own(*self.world.groups)
 
     def roster(self, members: Iterable[str] | None = None, *, fresh: bool = True) -> None:
-        names = self.world.four if members is None else members
-        where = {name: self.world.four[name] for name in names}
+        names = self.world.names if members is None else members
+        where = {name: self.world.where[name] for name in names}
         self.say(kind="members", members=where, fresh=fresh)
 
     def own(self, *groups: tuple[Iterable[str], Iterable[str]], gone: Iterable[str] = ()) -> None:
@@ -163,6 +163,7 @@ class World:
         self.names = tuple(f"node-{number}" for number in range(1, size + 1))
         self.four = {name: f"192.0.2.{number}" for number, name in enumerate(self.names, 1)}
         self.six = {name: f"2001:db8::{number}" for number, name in enumerate(self.names, 1)}
+        self.where = self.four  # by which addresses nodes know each other
         self.secrets = [SECRET]
         self.first: tuple[str, ...] = ()  # what processes are started through
         self.groups: Groups = [(self.names, [*VIPS, *SIXES])]

@@ -1,5 +1,6 @@
 """The process by itself: its first line, lines that are none, an agent that does not read."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -17,10 +18,11 @@ def test_an_agent_that_does_not_read_delays_nothing() -> None:
     with world() as one:
         one.start_together()
         agents = one.agents.values()
-        for number in range(3000):  # each moves an address to and fro: events, and statuses
+        for number in range(300):  # each moves an address to and fro: events, and statuses
             names = one.names[number % 3 :][:1]
             for agent in agents:
                 agent.own((names, [VIPS[1]]))
+                agent.write(b"?\n" * 10)
         for _ in range(10):
             ip(one.client, "neigh", "flush", "dev", "eth0")
             wait_for(lambda: one.known(VIPS[0]), 5, "an answer")
@@ -107,3 +109,46 @@ def test_the_right_to_raw_sockets_is_all_it_needs() -> None:
         ip(one.agents["node-1"].namespace, "link", "set", "eth0", "down")
         ip(one.agents["node-1"].namespace, "link", "set", "eth0", "up")
         wait_for(lambda: one.agents["node-1"].hear()["state"] != "unable", 10, "it comes back")
+
+
+@pytest.mark.parametrize(
+    ("first", "bind", "code", "said"),
+    [
+        (
+            ("setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw"),
+            "192.0.2.1",
+            77,
+            b"NET_RAW",
+        ),
+        ((), "192.0.2.77", 71, b"Cannot assign requested address"),
+    ],
+)
+def test_what_it_cannot_do_without_is_one_line_and_a_code(
+    first: tuple[str, ...], bind: str, code: int, said: bytes
+) -> None:
+    with world(1) as one:
+        enter = ("ip", "netns", "exec", one.namespaces["node-1"])
+        setup = {
+            "kind": "setup", "node": "node-1", "cluster": "prod", "bind": bind, "port": 7947,
+            "secrets": [SECRET],
+        }  # fmt: skip
+        done = subprocess.run(  # noqa: S603
+            [*enter, *first, *PROGRAM],
+            input=json.dumps(setup).encode() + b"\n",
+            capture_output=True,
+            check=False,
+            timeout=20,
+        )
+        assert done.returncode == code
+        assert said in done.stderr
+        assert done.stderr.count(b"\n") == 1
+
+
+def test_beats_go_over_ipv6_where_nodes_have_only_that() -> None:
+    with world() as one:
+        one.where = one.six
+        one.start_together()
+        assert one.agents["node-1"].hear()["heard"] == ["node-2", "node-3"]
+        victim = one.owner(VIPS[0])
+        victim.send(signal.SIGKILL)
+        one.wait_owned(by=[name for name in one.names if name != victim.name])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.daemon
 
 VICTIM = "192.0.2.0"
 NETWORK = re.compile(r" *network 192\.0\.2\.\d+/32 route-map ferrule-\S+")
+PASSWORD = re.compile(r"^ neighbor 198\.51\.100\.9 password \S+$", re.MULTILINE)  # is one
 LEVELS = {"debug", "info", "warn", "error"}
 MOST_LOGGED = 2_000_000  # bytes, of a process
 
@@ -112,6 +114,34 @@ def test_tenants_who_mean_harm(cluster: Cluster, running: dict[str, int]) -> Non
     print(f"{harm.taken} writes taken, {harm.refused} refused; {moments.seen}")  # noqa: T201
 
 
+def test_statuses_of_somebody_else_while_nobody_leads(
+    cluster: Cluster, running: dict[str, int]
+) -> None:
+    """An agent announces what is of a pool, and an address for as long as one Service has it."""
+    world, harm = cluster.world, Harm(cluster.world)
+    since, lost, before = cluster.since(f"{VICTIM}/32"), cluster.lost(), lines(cluster)
+    cluster.end("reconcile-1", signal.SIGTERM)
+    world.service("local", externalTrafficPolicy="Local")
+    harm.services_with_statuses(VICTIM)
+    for name, address in (("local", VICTIM), ("sign", "192.0.2.77")):
+        if name == "sign":
+            cluster.service(name)
+        status = {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}
+        world.merge(status, f"{world.path(name=name)}/status")
+    wait_for(lambda: "192.0.2.77/32" in cluster.heard(), SOON_S, "all of it has arrived")
+    assert cluster.heard() == {f"{VICTIM}/32", "192.0.2.77/32"}
+    assert lines(cluster) == before
+    world.delete("services", "local")
+    cluster.start("reconcile-1", "--metrics-port", str(running["reconcile-1"]))
+    served(cluster, "later")
+    calm(cluster)
+    assert world.addresses("web") == [VICTIM]
+    assert world.addresses("sign") == ["192.0.2.77"]
+    assert cluster.untouched(f"{VICTIM}/32", since)
+    assert cluster.lost() == lost
+    clean(cluster, running)
+
+
 @pytest.mark.soak
 def test_specs_that_mean_harm(cluster: Cluster, running: dict[str, int]) -> None:
     """Each is refused by the API server or by us, or it is harmless; the last good one holds."""
@@ -119,7 +149,8 @@ def test_specs_that_mean_harm(cluster: Cluster, running: dict[str, int]) -> None
     before, since, lost = lines(cluster), cluster.since(f"{VICTIM}/32"), cluster.lost()
     for number, name in enumerate(harm.spec()):
         served(cluster, f"with-{number}")
-        assert MARK not in cluster.node.frr.running_config(), name
+        config = PASSWORD.sub("", cluster.node.frr.running_config())
+        assert MARK not in config, name
     calm(cluster)
     assert lines(cluster) == before
     assert cluster.untouched(f"{VICTIM}/32", since)

@@ -124,7 +124,6 @@ class Holdings:
         self._let_go(address)
         self._new.discard(address)
         self._due.pop(address, None)
-        self._lost.pop(address, None)
         self.lingering.pop(address, None)
         self._changed.add(address)
 

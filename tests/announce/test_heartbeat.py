@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ferrule.announce.heartbeat import (
+    MOST_NAMES,
     Beat,
     BeatError,
     Down,
@@ -57,6 +58,17 @@ def test_whatever_comes_is_read_or_refused(data: bytes, signed: bool) -> None:  
         whole += hmac.digest(KEY, whole, "sha256")[:16]
     with suppress(BeatError):
         assert isinstance(decode(whole, [KEY]), Beat)
+
+
+def test_lists_have_an_end() -> None:
+    """Also those of who holds the key; what is sent is cut to it."""
+    many = tuple(f"node-{number}" for number in range(3 * MOST_NAMES))
+    data = encode(replace(ONE, suspects=many), KEY)
+    assert decode(data, [KEY]).suspects == many[:MOST_NAMES]
+    at = data.index(bytes((MOST_NAMES,)) + b"\6node-0")
+    longer = data[:at] + bytes((MOST_NAMES + 1,)) + b"\6node-0" + data[at + 1 : -16]
+    with pytest.raises(BeatError, match="malformed"):
+        decode(longer + hmac.digest(KEY, longer, "sha256")[:16], [KEY])
 
 
 def test_another_cluster_s_key_is_another() -> None:

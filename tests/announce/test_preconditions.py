@@ -143,3 +143,5 @@ def test_addresses_in_no_subnet_are_followed_as_they_come_and_go() -> None:
     ports[2].link = link(2, "eth0", "203.0.113.1/24")
     subnets.look(ports)
     assert subnets.outside == {VIP.packed}
+    subnets.look({})
+    assert subnets.outside == set()

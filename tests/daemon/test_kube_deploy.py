@@ -158,7 +158,7 @@ ENOUGH = (
     ("agent", "list", "bgpsessionstates.frrk8s.metallb.io", NAMESPACE),
     ("agent", "patch", "bgpsessionstates.frrk8s.metallb.io/status", NAMESPACE),
     ("agent", "patch", "configurationstates.metallb.io/status", NAMESPACE),
-    ("agent", "update", "leases.coordination.k8s.io", NAMESPACE),
+    ("agent", "patch", "leases.coordination.k8s.io", NAMESPACE),
 )
 TOO_MUCH = (
     *((part, verb, "services", "shop") for part in FEEDS for verb in ("patch", "update", "delete")),

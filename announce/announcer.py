@@ -149,7 +149,9 @@ class Announcer:
 
     def _conclude(self, now: float) -> None:
         """Only where something can have changed."""
-        self._stale |= self._responder.looked()
+        if self._responder.looked():
+            self._stale = True
+            self._soon(now)
         self._stale |= self._members.tick(now)
         due = self._holdings.next_at()
         if self._stale or (due is not None and due <= now):
@@ -230,8 +232,12 @@ class Announcer:
         """Events, and soon a status that agrees with them."""
         for line in lines:
             self._outbox.event(line)
-            wait_s = SOON_S + len(self._holdings.mine) / _ADDRESSES_A_SECOND
-            self._status_at = min(self._status_at, max(now, self._told_at + wait_s))
+            self._soon(now)
+
+    def _soon(self, now: float) -> None:
+        """A status before its time, where the last one is not just out."""
+        wait_s = SOON_S + len(self._holdings.mine) / _ADDRESSES_A_SECOND
+        self._status_at = min(self._status_at, max(now, self._told_at + wait_s))
 
     def _report(self, now: float) -> None:
         news, self._members.news = self._members.news, []
@@ -249,14 +255,13 @@ class Announcer:
         responder, now = self._responder, time.monotonic()
         mine = list(self._holdings.mine)
         known = list({*(one.packed for one in mine), *responder.past})
-        links = responder.links.by_index.values()
         members = self._members
         refused = self._refused | {"replay": members.refused, "unproved": members.strange}
         head = {
             "state": self._members.state.name.lower(),
             "heard": sorted(self._members.heard(now)),
             "interfaces": [link.name for link in responder.usable()],
-            "named": [link.name for link in links if impossible(link) is None],
+            "named": self._choice.nameable(responder.links, self._holdings.asked()),
             "beats": self._wire is not None,
             "drops": {one.value: number for one, number in responder.drops.items()},
             "beatsRefused": refused | {"hops": self._wire.far if self._wire else 0},

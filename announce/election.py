@@ -223,6 +223,10 @@ class Holdings:
         self.digest ^= _mark(address)
         return True
 
+    def asked(self) -> Names:
+        """All interfaces that entries name."""
+        return frozenset().union(*(names for _, names in self._classes))
+
     def unnamed(self) -> list[tuple[Names, Collection[Address]]]:
         """What we would be a candidate for if we had one of the interfaces that it names."""
         return [

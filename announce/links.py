@@ -175,9 +175,19 @@ class Choice:
             return None if link.name in wanted else "not in the list of interfaces"
         if link.kind in UNFIT_KINDS:
             return f"a {link.kind} interface"
-        if any(re.search(one, link.name) for one in self.unfit_names):
-            return "excluded by its name"
-        return None
+        return "excluded by its name" if self._excluded(link.name) else None
+
+    def nameable(self, links: Links, asked: Collection[str]) -> list[str]:
+        """What an address may name, but for interfaces of pods, which nobody `asked` for."""
+        return [
+            link.name
+            for _, link in sorted(links.by_index.items())
+            if impossible(link) is None
+            and (link.name in asked or link.name in self.only or not self._excluded(link.name))
+        ]
+
+    def _excluded(self, name: str) -> bool:
+        return any(re.search(one, name) for one in self.unfit_names)
 
     def usable(self, links: Links, named: Collection[str] = ()) -> tuple[Link, ...]:
         """Where an address that asks for these interfaces is announced, by index."""

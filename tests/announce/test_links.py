@@ -179,3 +179,13 @@ def damaged(draw: st.DrawFn) -> bytes:
 def test_whatever_comes_does_no_harm(data: list[bytes]) -> None:
     links = heard(*data)
     assert all(index == one.index for index, one in links.by_index.items())
+
+
+def test_what_may_be_named_are_not_the_interfaces_of_every_pod() -> None:
+    """The list goes into a Lease: pods come and go."""
+    pods = [link(index, f"cali{index}", info=b"veth") for index in range(10, 15)]
+    links = heard(link(2, "eth0"), link(3, "eth1", info=b"veth"), link(4, "eth2", UP), *pods)
+    choice = Choice()
+    assert choice.nameable(links, ()) == ["eth0", "eth1"]
+    assert choice.nameable(links, ("cali12", "eth2")) == ["eth0", "eth1", "cali12"]
+    assert Choice(only=("cali11",)).nameable(links, ()) == ["eth0", "eth1", "cali11"]

@@ -363,3 +363,22 @@ def _codes(agent: Agent) -> set[str]:
     findings = agent.hear()["findings"]
     assert isinstance(findings, list)
     return {said["code"] for said in findings}
+
+
+def test_an_interface_that_comes_or_goes_is_said_at_once() -> None:
+    """Whoever elects among nodes that have an interface waits for it."""
+    with world() as one:
+        one.start_together()
+        agent = one.agents["node-1"]
+        ip(agent.namespace, "link", "add", "eth1", "type", "veth", "peer", "name", "wire1")
+        for number, expected in enumerate((["eth0", "eth1", "wire1"], ["eth0"])):
+            for name in ("eth1", "wire1"):
+                ip(agent.namespace, "link", "set", name, ("up", "down")[number])
+            wait_for(lambda: _named(agent) == expected, 3, "it is said")  # noqa: B023
+            assert agent.status["interfaces"] == ["eth0"]
+
+
+def _named(agent: Agent) -> list[str]:
+    named = agent.hear()["named"]
+    assert isinstance(named, list)
+    return sorted(named)

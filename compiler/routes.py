@@ -7,7 +7,7 @@ whether the node needs another set of them.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
@@ -50,6 +50,7 @@ class Routes:
         self._used: dict[Key, tuple[RouteClass, ...]] = {}
         self._told: dict[Key, Advertisement] = {}
         self._keys: list[Key] = []  # those of `_told`, sorted
+        self._in_order: list[Advertisement] = []  # its values, by these
         standing = speech.standing_classes(self._said, self._ears) if sessions else []
         self._classes = {id(one): one for one in standing}
         self._uses = Counter(self._classes.keys())  # the spec's own count as one
@@ -57,7 +58,7 @@ class Routes:
     @property
     def advertisements(self) -> tuple[Advertisement, ...]:
         """All of them, by prefix."""
-        return tuple(map(self._told.__getitem__, self._keys))
+        return tuple(self._in_order)
 
     @property
     def classes(self) -> tuple[RouteClass, ...]:
@@ -141,10 +142,13 @@ class Routes:
             self._used[key] = tuple(used)
 
     def _tell(self, key: Key, new: Advertisement | None) -> None:
+        at = bisect_left(self._keys, key)
         if new is None:
-            del self._told[key]
-            del self._keys[bisect_left(self._keys, key)]
+            del self._told[key], self._keys[at], self._in_order[at]
             return
-        if key not in self._told:
-            insort(self._keys, key)
+        if key in self._told:
+            self._in_order[at] = new
+        else:
+            self._keys.insert(at, key)
+            self._in_order.insert(at, new)
         self._told[key] = new

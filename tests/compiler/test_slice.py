@@ -277,6 +277,16 @@ def test_another_address_takes_the_place_of_the_first() -> None:
     assert contest.owner == "n1"
 
 
+def test_the_node_has_them_by_prefix_whichever_came_first() -> None:
+    part, there = alone(), set[int]()
+    for number in (5, 1, 3, 5, 2, 4, 3, 1, 6):
+        there ^= {number}  # one that is there already goes
+        one = seen(f"10.64.0.{number}") if number in there else None
+        part.update({f"a/s-{number}": one}, {f"a/s-{number}": SOMEWHERE})
+        told = [str(one.prefix) for one in part.node.advertisements]
+        assert told == [f"10.64.0.{number}/32" for number in sorted(there)]
+
+
 def test_without_endpoints_it_is_withdrawn() -> None:
     part = alone()
     part.update({"a/web": seen("10.64.0.1")}, {"a/web": SOMEWHERE})

@@ -30,6 +30,7 @@ from ferrule.announce.peers import News, Timing
 from ferrule.announce.responder import Responder
 from ferrule.announce.wire import Claim
 
+MOST_ELECTED = 256  # in a turn: 2 ms
 STATUS_S = 5.0
 SOON_S = 0.2  # between statuses at changes, and more where there is much to say
 _ADDRESSES_A_SECOND = 20_000
@@ -82,9 +83,6 @@ class Announcer:
                 self._members.roster(members, now, fresh=fresh)
             case control.Own(entries, gone):
                 self._holdings.learn(entries, gone)
-                self._decide(now)
-                for address in gone:
-                    self._responder.forget(address.packed)
             case control.Leave():
                 self.leave(now)
             case control.Setup():
@@ -113,6 +111,8 @@ class Announcer:
 
     def wake_at(self, now: float) -> float:
         """When there is something to do without being asked."""
+        if self._holdings.pending:
+            return now
         times = (
             self._members.next_at(now),
             self._responder.next_at(now),
@@ -154,7 +154,7 @@ class Announcer:
             self._soon(now)
         self._stale |= self._members.tick(now)
         due = self._holdings.next_at()
-        if self._stale or (due is not None and due <= now):
+        if self._stale or (due is not None and due <= now) or self._holdings.pending:
             self._decide(now)
 
     def _decide(self, now: float) -> None:
@@ -163,16 +163,25 @@ class Announcer:
         self._holdings.equip(frozenset(named))
         self._members.equip(now, able=bool(self._responder.usable()))
         returned, self._members.rejoined = self._members.rejoined, set()
-        moved = self._holdings.decide(self._members.view(now), now, returned)
+        moved = self._holdings.decide(self._members.view(now), now, returned, MOST_ELECTED)
         self._holdings.expire(now)
-        changes = self._holdings.changes()
-        self._responder.change(changes, now, {one.packed for one in self._holdings.lingering})
-        self._subnets.change(changes, self._responder.ports)
+        self._apply(now)
         if returned:
             self._responder.again(now)
         me = self._setup.node
         self._takeovers += sum(one not in (None, me) for one in moved.taken.values())
         self._say(report.of_moves(me, moved), now)
+
+    def _apply(self, now: float) -> None:
+        """Answer as was decided, a part in each turn."""
+        changes = self._holdings.changes()
+        lingering = self._holdings.lingering
+        quiet = {one for one in changes if lingering and ip_address(one) in lingering}
+        self._responder.change(changes, now, quiet)
+        self._subnets.change(changes, self._responder.ports)
+        for one, names in changes.items():
+            if names is None and ip_address(one) not in self._holdings.entries:
+                self._responder.forget(one)
 
     def _claimed(self, claim: Claim, _now: float) -> bool:
         """Whether it is no conflict: a member's, or about what was passed on."""

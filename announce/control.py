@@ -161,9 +161,10 @@ def _own(data: Mapping[str, Any]) -> Own:
 def _entries(data: Mapping[str, Any]) -> Iterator[Entry]:
     group = Group({_name(name): _number(score) for name, score in data["scores"].items()})
     for one in _list(data["addresses"]):
+        address = _address(one["address"])
         yield Entry(
-            _address(one["address"]),
-            _address(one.get("electedBy") or one["address"]),
+            address,
+            _address(one["electedBy"]) if one.get("electedBy") else address,
             group,
             frozenset(_texts(one.get("interfaces") or [])),
         )

@@ -25,6 +25,7 @@ from ferrule.compiler.elect import owner
 LINGER_S = 0.5
 DOUBLE_S = 0.1  # of what two own
 CONTEST_S = 1.0  # between two answers to a member that announces what is ours, at first
+MOST_CHANGES = 128  # in a turn
 LONGEST_CONTEST_S = 64.0  # doubled each time: two that disagree do not shout for ever
 
 Names = frozenset[str]
@@ -81,7 +82,9 @@ class Holdings:
     _groups: dict[frozenset[tuple[str, int]], Group] = field(default_factory=dict)
     _classes: dict[_Class, set[Address]] = field(default_factory=dict)
     _pools: dict[_Class, Names] = field(default_factory=dict)
-    _new: set[Address] = field(default_factory=set)
+    _new: set[Address] = field(default_factory=set)  # to be elected
+    _elected: dict[Address, Names] = field(default_factory=dict)  # among whom, the last time
+    _returned: set[str] = field(default_factory=set)
     _due: dict[Address, str | None] = field(default_factory=dict)  # won, not taken yet; from whom
     _lost: dict[Address, str | None] = field(default_factory=dict)
     _yielded: set[Address] = field(default_factory=set)
@@ -110,6 +113,7 @@ class Holdings:
         old = self.entries.get(entry.address)
         if old == entry:
             return
+        self._elected.pop(entry.address, None)
         if old is not None:
             self._leave_class(old)
             if old.interfaces != entry.interfaces:
@@ -123,6 +127,7 @@ class Holdings:
         self._owned_by(address, self.owners.pop(address, None), None)
         self._let_go(address)
         self._new.discard(address)
+        self._elected.pop(address, None)
         self._due.pop(address, None)
         self.lingering.pop(address, None)
         self._changed.add(address)
@@ -142,21 +147,26 @@ class Holdings:
 
     # Who owns.
 
-    def decide(self, view: View, now: float, returned: Collection[str] = ()) -> Moved:
-        """Take what is ours and may be taken, let go of what is another's.
+    def decide(
+        self, view: View, now: float, returned: Collection[str] = (), most: int | None = None
+    ) -> Moved:
+        """Take what is ours and may be taken, let go of what is another's; of `most` addresses.
 
-        `returned` are members that were not there at the last decision and may own what we do.
+        `returned` are members that were not there at the last decision and may own what we do. The
+        rest is `pending`, for the next decisions.
         """
         for key, addresses in self._classes.items():
-            pool, before = self._pool(*key, view), self._pools.get(key)
-            if pool != before:
+            pool = self._pool(*key, view)
+            if pool != self._pools.get(key):
                 self._pools[key] = pool
-                self._elect(addresses - self._new, pool, before or frozenset())
-        for address in self._new:
-            entry = self.entries[address]
-            self._elect((address,), self._pools[entry.group, entry.interfaces], frozenset())
-        self._new.clear()
-        return Moved(self._take() if view.may_take else {}, self._pass(now, returned))
+                self._new |= addresses
+        self._returned |= set(returned)
+        for _ in range(len(self._new) if most is None else min(most, len(self._new))):
+            self._elect(self._new.pop())
+        moved = Moved(self._take() if view.may_take else {}, self._pass(now))
+        if not self._new:
+            self._returned.clear()
+        return moved
 
     def _pool(self, group: Group, interfaces: Names, view: View) -> Names:
         """The candidates that count; this node is none where an entry names only others' links."""
@@ -165,19 +175,20 @@ class Holdings:
             candidates.discard(self.me)
         return view.ready & candidates or view.rest & candidates
 
-    def _elect(self, addresses: Iterable[Address], pool: Names, before: Names) -> None:
+    def _elect(self, address: Address) -> None:
         """The first of the pool. Who was first of another one has only newcomers to fear."""
+        entry, last = self.entries[address], self.owners.get(address)
+        pool = self._pools[entry.group, entry.interfaces]
+        before = self._elected.get(address, frozenset())
+        self._elected[address] = pool
         newcomers = pool - before
-        for address in addresses:
-            last = self.owners.get(address)
-            kept = last is not None and last in pool and last in before
-            if kept and not newcomers:
-                continue
-            entry = self.entries[address]
-            compared = {last, *newcomers} if kept else pool
-            names = [one for one in compared if one is not None]
-            winner = owner(names, entry.group.scores, entry.elected_by)
-            self._owned_by(address, last, winner)
+        kept = last is not None and last in pool and last in before
+        if kept and not newcomers:
+            return
+        compared = {last, *newcomers} if kept else pool
+        names = [one for one in compared if one is not None]
+        winner = owner(names, entry.group.scores, entry.elected_by)
+        self._owned_by(address, last, winner)
 
     def _owned_by(self, address: Address, last: str | None, winner: str | None) -> None:
         if winner == last:
@@ -205,12 +216,12 @@ class Holdings:
         self._changed.update(taken)
         return taken
 
-    def _pass(self, now: float, returned: Collection[str]) -> dict[Address, str | None]:
+    def _pass(self, now: float) -> dict[Address, str | None]:
         lost, self._lost = self._lost, {}
         passed = {address: to for address, to in lost.items() if self._let_go(address)}
         for address, to in passed.items():
             if to is not None:
-                self.lingering[address] = now + (DOUBLE_S if to in returned else LINGER_S)
+                self.lingering[address] = now + (DOUBLE_S if to in self._returned else LINGER_S)
         self._changed.update(passed)
         return passed
 
@@ -243,7 +254,9 @@ class Holdings:
 
     def reconsider(self) -> None:
         """We know better now: what was yielded is elected again."""
-        self._new |= self._yielded & self.entries.keys()
+        for address in self._yielded & self.entries.keys():
+            self._new.add(address)
+            self._elected.pop(address, None)
         self._yielded.clear()
 
     def digest_of(self, name: str) -> int:
@@ -276,10 +289,18 @@ class Holdings:
             del self.lingering[address]
             self._changed.add(address)
 
-    def changes(self) -> dict[bytes, Names | None]:
-        """What is answered otherwise than at the last call, packed: where, or None for no more."""
-        changed, self._changed = self._changed, set()
-        return {one.packed: self._where(one) for one in changed}
+    def changes(self, most: int = MOST_CHANGES) -> dict[bytes, Names | None]:
+        """Some of what is answered otherwise than told before, packed: where, or None for no more.
+
+        Not all at once: ten thousand groups to join are half a second.
+        """
+        some = [self._changed.pop() for _ in range(min(most, len(self._changed)))]
+        return {one.packed: self._where(one) for one in some}
+
+    @property
+    def pending(self) -> bool:
+        """Whether `decide` or `changes` has more."""
+        return bool(self._changed or self._new)
 
     def _where(self, address: Address) -> Names | None:
         held = address in self.mine or address in self.lingering

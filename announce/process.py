@@ -48,20 +48,20 @@ class Inbox:
         return setup
 
     def hear(self, announcer: Announcer, now: float) -> None:
-        """Obey all whole lines."""
-        if not self.read():
+        """Read on, once all is obeyed that was read before."""
+        if not self.waiting and not self.read():
             self._selector.unregister(self._inward)
             announcer.leave(now)
-        self.obey(announcer, now)
 
     def obey(self, announcer: Announcer, now: float) -> None:
-        """What waits, however bad some of it is."""
-        lines, self.waiting = self.waiting, []
-        for one in lines:
-            try:
-                announcer.obey(control.read(one if one is not None else b""), now)
-            except control.ControlError:
-                announcer.bad_line()
+        """One line in a turn, however bad it is: none delays a beat by more than itself."""
+        if not self.waiting:
+            return
+        line = self.waiting.pop(0)
+        try:
+            announcer.obey(control.read(line if line is not None else b""), now)
+        except control.ControlError:
+            announcer.bad_line()
 
 
 def serve(inward: int, out: int) -> None:
@@ -72,16 +72,17 @@ def serve(inward: int, out: int) -> None:
     selector = selectors.DefaultSelector()
     inbox = Inbox(inward, selector)
     announcer = Announcer(inbox.first(), selector, out, time.monotonic())
-    inbox.obey(announcer, time.monotonic())
     selector.register(inward, selectors.EVENT_READ, lambda now: inbox.hear(announcer, now))
     try:
         while not announcer.over(now := time.monotonic()):
-            ready = selector.select(max(0.0, announcer.wake_at(now) - now))
+            wake_at = now if inbox.waiting else announcer.wake_at(now)
+            ready = selector.select(max(0.0, wake_at - now))
             announcer.before(time.monotonic())
             if asked_to_end:
                 announcer.leave(time.monotonic())
             for key, _ in ready:
                 key.data(time.monotonic())
+            inbox.obey(announcer, time.monotonic())
             announcer.after(time.monotonic())
     finally:
         announcer.close()

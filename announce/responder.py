@@ -24,6 +24,7 @@ from ferrule.announce.ports import Ear, Port, Tally
 from ferrule.announce.wire import Claim, Drop, Mac
 
 RETRY_S = 1.0
+MOST_ANEW = 256  # bursts begun in a turn
 Names = frozenset[str]
 Claimed = Callable[[Claim, float], bool]
 
@@ -53,6 +54,7 @@ class Responder:
         self._limits, self._bursts, self._claimed = limits, bursts, claimed
         self._wanted: dict[bytes, Names] = {}
         self._quiet: set[bytes] = set()
+        self._anew: set[bytes] = set()
         self._ways: dict[tuple[Names, int], tuple[Link, ...]] = {}
         self._shape: object = None
         self._looked = True
@@ -129,8 +131,11 @@ class Responder:
 
     def again(self, now: float, addresses: Iterable[bytes] | None = None) -> None:
         """Announce anew, everything or these: somebody may have been told otherwise."""
+        if addresses is None:
+            self._anew.update(self._wanted)
+            return
         for port in self.ports.values():
-            for address in port.owned if addresses is None else addresses:
+            for address in addresses:
                 if address in port.owned:
                     self._begin(port, address, now)
 
@@ -146,7 +151,9 @@ class Responder:
                     pass
 
     def tick(self, now: float) -> None:
-        """Send what is due."""
+        """Send what is due, and begin a part of what is to be announced anew."""
+        some = [self._anew.pop() for _ in range(min(MOST_ANEW, len(self._anew)))]
+        self.again(now, some)
         for packet in self._bursts.due(now):
             self._announce(packet)
         if self._retry_at is not None and now >= self._retry_at:
@@ -154,6 +161,8 @@ class Responder:
 
     def next_at(self, now: float) -> float | None:
         """When `tick` has something to do."""
+        if self._anew:
+            return now
         times = (self._bursts.next_at(now), self._retry_at)
         return min((one for one in times if one is not None), default=None)
 

@@ -145,3 +145,14 @@ def test_what_is_yielded_comes_back_with_better_knowledge_or_without_the_other()
     one.yield_to("node-2", address)
     one.decide(View(both, NOBODY, may_take=True), 3.0)
     assert address in one.decide(View(alone, NOBODY, may_take=True), 4.0).taken
+
+
+def test_changes_come_in_parts_and_the_last_word_counts() -> None:
+    one = holdings({"node-1": 0})
+    one.decide(View(frozenset({"node-1"}), NOBODY, may_take=True), 0.0)
+    some = one.changes(3)
+    assert (len(some), one.pending) == (3, True)
+    one.learn((), ADDRESSES)
+    rest = one.changes()
+    assert rest == dict.fromkeys(each.packed for each in ADDRESSES)
+    assert not one.pending

@@ -109,7 +109,7 @@ class Reign:
         self._services = feeds.services(settings.lb_class)
         self._around = (feeds.nodes(), feeds.namespaces())
         self._maps = feeds.config_maps(settings.namespace, LABEL, config_map)
-        watched = (*self._spec, self._services, *self._around, feeds.slices(), self._maps)
+        watched = (*self._spec, self._services, *self._around, self._maps)
         self.watches = Watches(api, watched)
         self.complete = False
         self._counted = 0.0

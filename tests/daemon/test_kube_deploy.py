@@ -122,12 +122,16 @@ def may(plane: Plane, part: str, verb: str, what: str, namespace: str = "", name
 COMMON: tuple[Feed[Any], ...] = (
     *feeds.spec(NAMESPACE),
     feeds.services(""),
-    feeds.slices(),
     feeds.nodes(),
 )
 FEEDS = {
     "controller": (*COMMON, feeds.namespaces()),
-    "agent": (*COMMON, feeds.secrets(NAMESPACE), feeds.config_maps(NAMESPACE, "any", Document)),
+    "agent": (
+        *COMMON,
+        feeds.slices(),
+        feeds.secrets(NAMESPACE),
+        feeds.config_maps(NAMESPACE, "any", Document),
+    ),
 }
 
 
@@ -175,6 +179,7 @@ TOO_MUCH = (
     *((part, "update", "leases.coordination.k8s.io", "kube-system") for part in FEEDS),
     *((part, "escalate", "clusterroles.rbac.authorization.k8s.io", "") for part in FEEDS),
     ("controller", "list", "secrets", NAMESPACE),
+    ("controller", "list", "endpointslices.discovery.k8s.io", ""),
     ("agent", "patch", "services/status", "shop"),
     ("agent", "list", "namespaces", ""),
     ("agent", "patch", "switches.ferrule.dev/status", NAMESPACE),

@@ -4,8 +4,8 @@
 
 Each size: so many Services cold, until all have a status, beside the bare cost of the same writes
 by the same client; one more Service to its status and to its route at the neighbor's bgpd, p50 and
-p99, alone and while others change; resident memory, and CPU while nothing changes. Needs what
-tests/daemon needs, and root.
+p99, alone and while others change; resident memory, and CPU while nothing changes: until the events
+of the load are told, and then for a minute. Needs what tests/daemon needs, and root.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -44,6 +44,7 @@ SIZES = (1_000, 10_000)
 WRITERS = 8
 SAMPLES = 60
 QUIET_S = 60
+TELLING_S = 5  # no event more for so long: all are told
 WAIT_S = 600
 
 
@@ -134,8 +135,10 @@ def created(
         yield "POST", slices, endpoints(world, name, node), "json"
 
 
-def bare(api: Api, world: World, size: int) -> float:
-    """The same status writes by the same client, on Services of nobody's class."""
+def bare(api: Api, world: World, size: int) -> tuple[float, float]:
+    """The same status writes by the same client, on Services of nobody's class: seconds, and those
+    of CPU that the client takes for it.
+    """
     names = [f"bare-{n}" for n in range(size)]
     made = []
     for name in names:
@@ -147,11 +150,13 @@ def bare(api: Api, world: World, size: int) -> float:
         "metadata": {"annotations": {"metallb.io/ip-allocated-from-pool": "public"}},
         "status": {"loadBalancer": {"ingress": [{"ip": "198.18.0.1"}]}},
     }
+    before = cpu_s(os.getpid())
     took = many(
         api, [("PATCH", f"{world.path(name=name)}/status", patch, "merge") for name in names]
     )
+    own_s = cpu_s(os.getpid()) - before
     many(api, [("DELETE", world.path(name=name), None, "json") for name in names])
-    return took
+    return took, own_s
 
 
 def resident_mb(pid: int) -> float:
@@ -186,6 +191,36 @@ def one_more(
     return to_status, to_route
 
 
+def told(api: Api, world: World) -> int:
+    """How many events there are."""
+    path = world.path("events")
+    listed = json.loads(api.send("GET", path, query={"limit": 1}).content)
+    return len(listed["items"]) + int(listed["metadata"].get("remainingItemCount", 0))
+
+
+def at_rest(api: Api, cluster: Cluster) -> None:
+    """Memory and CPU while nothing changes: until the last event of the load is told, and then."""
+    pids = {one: cluster.processes[one].pid for one in ("reconcile-1", "agent-1")}
+    begun, before = time.perf_counter(), {one: cpu_s(pid) for one, pid in pids.items()}
+    known = -1
+    while (count := told(api, cluster.world)) != known:
+        known = count
+        time.sleep(TELLING_S)
+    telling_s = time.perf_counter() - begun
+    used(f"until {known} events are told, {telling_s:.0f} s more", pids, before, telling_s)
+    before = {one: cpu_s(pid) for one, pid in pids.items()}
+    time.sleep(QUIET_S)
+    used(f"and then, in {QUIET_S} s", pids, before, QUIET_S)
+
+
+def used(label: str, pids: Mapping[str, int], before: Mapping[str, float], seconds: float) -> None:
+    """A line for each process."""
+    print(f"  at rest, {label}")
+    for one, pid in pids.items():
+        percent = (cpu_s(pid) - before[one]) / seconds * 100
+        print(f"    {one:14} {resident_mb(pid):8.0f} MB resident, {percent:.2f} % of a core")
+
+
 def said(label: str, seconds: Sequence[float]) -> None:
     """One line of the report."""
     ordered = sorted(seconds)
@@ -214,17 +249,25 @@ def measure(plane: Plane, size: int) -> None:
         Path(DIRECTORY).mkdir(exist_ok=True)
         cluster = Cluster(world, {"node-1": node}, tor, Path(folder), inner)
         print(f"{size} Services")
-        alone = bare(api, world, size)
+        alone, own_s = bare(api, world, size)
         many(api, [*created(world, [f"s-{n}" for n in range(size)], name)])
         watch = Watch(api, world)
         cluster.start("agent-1")
         begun = time.perf_counter()
         cluster.start("reconcile-1", "--log-level", "warn")
+        watch.wait(1)
+        first = time.perf_counter() - begun
         watch.wait(size)
         cold = time.perf_counter() - begun
+        both = [cpu_s(cluster.processes[one].pid) for one in ("reconcile-1", "agent-1")]
         print(
             f"  cold, until all have a status {cold:27.2f} s, the bare writes {alone:.2f} s:"
             f" {cold / alone:.2f} times"
+        )
+        print(f"    the first of them {first:39.2f} s: the start of a process, and lists")
+        print(
+            "    CPU of controller and agent, each from its start, and of the bare client:",
+            ", ".join(f"{one:.2f} s" for one in (*both, own_s)),
         )
         while len(cluster.heard()) < size:
             time.sleep(0.2)
@@ -242,12 +285,7 @@ def measure(plane: Plane, size: int) -> None:
 
         status, route = one_more(api, cluster, watch, "busy", churn)
         said("the same right after 100 others changed", route)
-        pids = {one: cluster.processes[one].pid for one in ("reconcile-1", "agent-1")}
-        before = {one: cpu_s(pid) for one, pid in pids.items()}
-        time.sleep(QUIET_S)
-        for one, pid in pids.items():
-            used = (cpu_s(pid) - before[one]) / QUIET_S * 100
-            print(f"  {one:14} {resident_mb(pid):8.0f} MB resident, {used:.2f} % of a core at rest")
+        at_rest(api, cluster)
 
 
 def main() -> None:

@@ -36,12 +36,16 @@ class Policy:
 
 @dataclass(frozen=True)
 class Aim:
-    """One switch as it is intended, and the way to it, or why there is none."""
+    """One switch as it is intended, and the way to it, or why there is none.
+
+    A network is `partial` that lacks the sessions of a node with a mistake; they stay as they are.
+    """
 
     switch: Switch
     network: Network = field(repr=False)
     device: Device | None
     unreached: Said | None = None
+    partial: bool = False
 
     @cached_property
     def digest(self) -> str:

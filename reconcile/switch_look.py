@@ -158,7 +158,7 @@ class Look:
 
     def _is_patient(self) -> bool:
         memory = self._memory
-        if memory.waiting_for != self._aim.digest:
+        if memory.waiting_for != self._aim.digest or self._aim.partial:
             return True
         return time.monotonic() < memory.waiting_since + self._policy.patience_s
 
@@ -171,7 +171,7 @@ class Look:
         memory = self._memory
         if not (verdict.cost.waits or verdict.needs):
             memory.waiting_for = ""
-        elif memory.waiting_for != self._aim.digest:
+        elif memory.waiting_for != self._aim.digest or self._aim.partial:
             memory.waiting_for, memory.waiting_since = self._aim.digest, time.monotonic()
 
     # Doing.

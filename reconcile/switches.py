@@ -242,11 +242,13 @@ def _aims(compilation: Compilation) -> Iterator[Aim]:
     """Every switch of a network, and the way to it."""
     network = compilation.network
     ways = reach(compilation)
+    found = compilation.diagnostics
+    partial = any(one.severity == "error" and one.node is not None for one in found)
     devices: dict[Key, Device] = {one.key: one for one in ways.devices}
     for switch in network.switches:
         key: Key = ("switch", switch.name)
         why = ways.unreached.get(key)
-        yield Aim(switch, network, devices.get(key), _said(why) if why else None)
+        yield Aim(switch, network, devices.get(key), _said(why) if why else None, partial)
 
 
 def _said(why: Diagnostic) -> Said:

@@ -12,7 +12,7 @@ import pytest
 from daemon.flavour import wait_for
 from fabric.chaos import Trap, Trapped
 from fabric.fabric import Fabric
-from fabric.keeper import FAST, TOR, compilation, keeping, rows, settings
+from fabric.keeper import FAST, TOR, WAIT_S, compilation, keeping, rows, settings
 from fabric.runs import ALLOWED, BEFORE, run_of, spec
 from fabric.switch import FabricSwitch, Rows
 from short import documents
@@ -154,6 +154,28 @@ def test_nodes_have_their_time_and_no_more(fabric: Fabric, tor: FabricSwitch) ->
         kept.wait_settled()
     assert not rows(tor, "_more_")
     wait_for(lambda: "192.0.2.65/32" not in routes(fabric), 20, "the route is refused")
+
+
+def test_a_node_with_a_mistake_keeps_what_it_has(fabric: Fabric, tor: FabricSwitch) -> None:
+    """Nobody knows what it is to have; others are served all the same."""
+    nobody = "Node node-2: {ips: [198.51.100.12]}"
+    assert nobody in MORE
+    allowed = {*USUAL, Impact.RESET, Impact.MASS}
+    with keeping(fabric, settings(patience_s=0.5, allow=allowed)) as kept:
+        kept.intend(MORE)
+        kept.wait_settled()
+        lost = resets(fabric)
+        kept.intend(MORE.replace(nobody, "Node node-2: {ips: [203.0.113.12]}") + THIRD)
+        began = kept.wait(lambda one: one.changes and one.unsettled, "what adds is sent").verified_s
+        assert began
+        looked = lambda: (kept.keeper.states[TOR].verified_s or 0) > began + 3  # noqa: E731
+        wait_for(looked, WAIT_S, "its time is over")
+        assert rows(tor, "PREFIX_SET|", "_third_")
+        assert rows(tor, "BGP_NEIGHBOR|", "198.51.100.12")
+        assert resets(fabric) == lost
+        kept.intend(MORE)
+        kept.wait_settled()
+    assert resets(fabric) == lost
 
 
 def test_a_reset_waits_for_leave_and_what_adds_does_not(fabric: Fabric, tor: FabricSwitch) -> None:

@@ -160,7 +160,7 @@ def test_who_reads_no_api_yields_to_who_does() -> None:
             agent.own(([fresh[0].name], [VIPS[0]]))
         wait_for(lambda: one.owners(VIPS[0]) == {VIPS[0]: [fresh[0].name]}, 5, "one owner")
         assert stale.happened("passed")[-1]["to"] == fresh[0].name
-        assert one.curl(VIPS[0]) == fresh[0].name
+        wait_for(lambda: one.curl(VIPS[0]) == fresh[0].name, 2, "clients are told")
         stale.roster()
         wait_for(lambda: stale.name in one.owners(VIPS[0])[VIPS[0]], 5, "it knows no better")
         stale.own(([fresh[0].name], [VIPS[0]]))

@@ -128,6 +128,16 @@ def test_whom_a_pod_sees_depends_on_the_policy(rack: Rack) -> None:
         rack.patch("service", F3, {"spec": {"externalTrafficPolicy": "Local"}}, "ingress")
         rack.waits_for({address: FIRST})
         rack.answers(address)
+
+        # No longer one to be reached from outside; then one again; then none at all.
+        inside = {"type": "ClusterIP", "loadBalancerClass": None, "externalTrafficPolicy": None}
+        rack.patch("service", F3, {"spec": inside}, "ingress")
+        rack.waits_for({})
+        rack.apply([fixture(F3, "ingress")], "ingress")
+        rack.waits_for({address: FIRST})
+        rack.answers(address)
+        rack.kubectl("-n", "ingress", "delete", "service", F3)
+        rack.waits_for({})
     assert rack.lives() == lives
 
 

@@ -39,7 +39,7 @@ class Members:
         self.able = False
         self.fresh = False
         self.leased = frozenset({me})
-        self._counted = False  # whether the agent said who is there, since listening began
+        self._counted = False  # whether the agent has said who is there
         self.peers: dict[str, Peer] = {}
         self.news: list[News] = []
         self.rejoined: set[str] = set()
@@ -160,7 +160,6 @@ class Members:
         state, said, taking = self.state, len(self.news), self._takes
         if gap > self._longest_gap_s() and self.leased != {self.me} and self._participates():
             self.news.append(News("paused", self.me))
-            self._counted = self._counted and self.beating
             self._restart(now)
         if self._touched or now >= self._look_at:
             self._touched = False

@@ -26,7 +26,7 @@ from ferrule.reconcile.intent import Intent
 from ferrule.reconcile.layer2 import Choices
 from ferrule.reconcile.local import Local
 from ferrule.reconcile.logs import Log
-from ferrule.reconcile.publish import Publisher
+from ferrule.reconcile.publish import Publisher, node_owner
 from ferrule.reconcile.saying import Saying
 from ferrule.reconcile.switch_status import (
     LABEL,
@@ -147,6 +147,8 @@ class Agent:
             self._accept("map", key.rpartition("/")[2].removeprefix(PREFIX), document)
         for key, document in batch.of(self._nodes).items():
             self.local.learn_node(key, document)
+            if key == self.settings.node and document is not None:
+                self.publisher.owner = node_owner(document)
         for key, document in batch.of(self._secrets).items():
             self._intent.around("Secret", key, document)
         services = batch.of(self._services)

@@ -20,7 +20,7 @@ from ferrule.compiler.source import Document
 Raw = dict[str, Any]
 POOL = "metallb.io/ip-allocated-from-pool"
 OLD_PREFIX = PREFIXES[-1]
-NODE_PARTS = ("name", "labels", "annotations")
+NODE_PARTS = ("name", "uid", "labels", "annotations")
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,7 @@ class Publisher(threading.Thread):
     def __init__(self, api: Api, leading: Callable[[], bool] = lambda: True) -> None:
         super().__init__(name="publisher", daemon=True)
         self._api, self._leading = api, leading
+        self.owner: Mapping[str, object] | None = None  # what is made here goes with it
         self._posts: Backlog[Key, Post] = Backlog()
         self._wanted: dict[Key, Post] = {}  # but for what is to be deleted
         self._said: dict[Key, Mapping[str, object]] = {}  # what was written, as far as it is known
@@ -109,6 +110,7 @@ class Publisher(threading.Thread):
                 del self._wanted[key]
                 self._said.pop(key, None)
             elif key in self._said and not _holds(post.said, there.get(post.name)):
+                del self._said[key]  # else the same word, put once more, would be dropped
                 self._posts.put(key, post)
 
     def stop(self) -> None:
@@ -141,11 +143,18 @@ class Publisher(threading.Thread):
         answer = self._apply(post)
         if answer.status == HTTPStatus.NOT_FOUND and post.is_made:
             collection = post.resource.path(post.namespace or None)
-            made = self._api.send("POST", collection, body=post.body)
+            made = self._api.send("POST", collection, body=self._owned(post.body))
             if made.status == HTTPStatus.NOT_FOUND:
                 return False
             answer = self._apply(post) if made.ok else made
         return not answer.ok and answer.status != HTTPStatus.NOT_FOUND
+
+    def _owned(self, body: Mapping[str, object]) -> Mapping[str, object]:
+        if self.owner is None:
+            return body
+        meta = body["metadata"]
+        assert isinstance(meta, dict)
+        return {**body, "metadata": {**meta, "ownerReferences": [self.owner]}}
 
     def _apply(self, post: Post) -> Answer:
         """Server-side apply, so that others' conditions of the same object stay."""
@@ -157,6 +166,14 @@ class Publisher(threading.Thread):
             body={**post.body, **part},
             form="apply",
         )
+
+
+def node_owner(document: Document) -> Mapping[str, object] | None:
+    """A Node as the owner of what is said of it: Kubernetes takes that away with the Node."""
+    meta = document.data.get("metadata")
+    if not isinstance(meta, dict) or not meta.get("uid"):
+        return None
+    return {"apiVersion": "v1", "kind": "Node", "name": meta["name"], "uid": meta["uid"]}
 
 
 def _holds(said: object, there: object) -> bool:

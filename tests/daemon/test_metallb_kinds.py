@@ -242,3 +242,27 @@ def test_what_somebody_changes_or_deletes_is_said_again(site: Site) -> None:
     while time.monotonic() < until:
         assert versions() == seen  # several looks, and nobody has written anything
     end()
+
+
+@pytest.mark.usefixtures("attentive")
+def test_what_is_said_of_a_node_goes_with_it(site: Site) -> None:
+    """Whoever takes a Node away ends its agent with it; nobody else would take back its words."""
+    world = site.world
+    end = site.agent()
+    world.service("web")
+    world.endpoints("web", site.name)
+    kinds = (
+        ("servicebgpstatuses", GROUP),
+        ("bgpsessionstates", OF_SESSIONS),
+        ("configurationstates", GROUP),
+    )
+
+    def said() -> set[str]:
+        found = (one["metadata"]["name"] for kind in kinds for one in world.items(*kind))
+        return {one for one in found if one != "controller"}
+
+    wait_for(lambda: len(said()) == 3, SOON_S, "all is said")
+    end()
+    world.plane.ask("DELETE", f"/api/v1/nodes/{site.name}")
+    wait_for(lambda: said() == set(), 60, "it is taken away")
+    assert "controller" in states(world)

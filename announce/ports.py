@@ -17,6 +17,7 @@ from ferrule.announce.wire import Mac, Verdict
 
 _ETH_P_ARP, _ETH_P_IPV6 = 0x0806, 0x86DD
 _LARGEST = 2048
+_MUCH = 1 << 20  # as much as rmem_max allows: routers that start ask for all addresses at once
 BATCH = 64  # frames at a time, so that no interface keeps the others waiting
 Answer = Callable[[bytes, Mac, Collection[bytes], Collection[Mac]], Verdict]
 Change = Callable[[Cover, Collection[int], Iterable[int]], bool]
@@ -116,6 +117,7 @@ def _open(link: Link, protocol: int) -> socket.socket:
     """Deaf until it owns something: protocol 0 hears nothing, then the program lets nothing in."""
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
     try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _MUCH)
         filter.attach(sock, filter.arp_program(link.index, ()))
         sock.bind((link.name, protocol))
     except OSError:

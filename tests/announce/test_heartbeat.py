@@ -159,3 +159,20 @@ def test_replays_of_a_run_that_is_not_known_are_answered_at_a_bounded_rate() -> 
         sent += len(members.beats(number / 1000, bytes(8), ()))
     assert sent <= 10 + 3 + 50
     assert members.strange == 1000
+
+
+def test_listening_begins_when_it_is_known_whom_to_listen_for() -> None:
+    """The agent may need its time to read who is there: that is not time spent listening."""
+    members, states = Members("node-1", count(5), Timing(), 0.0), dict[float, str]()
+    members.equip(0.0, able=True)
+    for step in range(60):
+        now = step / 10
+        if now == 5.0:
+            members.roster(["node-1", "node-2"], now, fresh=True)
+        if now >= 5.0:
+            members.beats(now, bytes(8), ())
+            members.hear(told(sequence=step), now)
+        members.tick(now)
+        states[now] = members.state.name
+    assert {states[now] for now in (4.9, 5.0, 5.1, 5.2)} == {"STARTING"}
+    assert states[5.4] != "STARTING"

@@ -371,10 +371,11 @@ def test_an_interface_that_comes_or_goes_is_said_at_once() -> None:
         one.start_together()
         agent = one.agents["node-1"]
         ip(agent.namespace, "link", "add", "eth1", "type", "veth", "peer", "name", "wire1")
-        for number, expected in enumerate((["eth0", "eth1", "wire1"], ["eth0"])):
+        for state in ("up", "down", "up", "down"):
+            expected = ["eth0", "eth1", "wire1"] if state == "up" else ["eth0"]
             for name in ("eth1", "wire1"):
-                ip(agent.namespace, "link", "set", name, ("up", "down")[number])
-            wait_for(lambda: _named(agent) == expected, 3, "it is said")  # noqa: B023
+                ip(agent.namespace, "link", "set", name, state)
+            wait_for(lambda: _named(agent) == expected, 1.5, "it is said")  # noqa: B023
             assert agent.status["interfaces"] == ["eth0"]
 
 

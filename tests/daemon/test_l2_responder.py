@@ -355,3 +355,13 @@ def test_what_is_another_s_already_is_answered_for_and_announced_no_more(
     here.change({packed: frozenset()})
     settle(here)
     assert [one for one in arps.heard() if one[:6] == BROADCAST] != []
+
+
+def test_hundreds_that_ask_while_the_process_has_no_turn_are_all_answered(
+    segment: Segment, here: Station, arps: Wire
+) -> None:
+    settle(here)
+    arps.heard()
+    for _ in range(450):
+        arps.sock.send(question(segment))
+    assert len([one for one in arps.ask(here, question(segment)) if one[:6] != BROADCAST]) == 451

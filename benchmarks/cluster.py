@@ -3,9 +3,10 @@
     benchmarks/cluster.py [SIZE ...]          1000 and 10000
 
 Each size: so many Services cold, until all have a status, beside the bare cost of the same writes
-by the same client; one more Service to its status and to its route at the neighbor's bgpd, p50 and
-p99, alone and while others change; resident memory, and CPU while nothing changes: until the events
-of the load are told, and then for a minute. Needs what tests/daemon needs, and root.
+by the same client, and the API requests that it takes; one more Service to its status and to its
+route at the neighbor's bgpd, p50 and p99, alone and while others change; resident memory, and CPU
+while nothing changes: until the events of the load are told, and then for a minute. Needs what
+tests/daemon needs, and root.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from __future__ import annotations
 import json
 import os
 import queue
+import re
 import statistics
 import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -191,6 +194,20 @@ def one_more(
     return to_status, to_route
 
 
+def requests(api: Api) -> Counter[str]:
+    """What the API server has been asked, whoever asked: by verb and resource."""
+    text = api.send("GET", "/metrics").content.decode()
+    found: Counter[str] = Counter()
+    for line in text.splitlines():
+        name, _, rest = line.partition("{")
+        if name == "apiserver_request_total":
+            labels, _, number = rest.rpartition("} ")
+            said = dict(re.findall(r'(\w+)="([^"]*)"', labels))
+            part = f"/{said['subresource']}" if said["subresource"] else ""
+            found[f"{said['verb']} {said['resource']}{part}"] += int(float(number))
+    return found
+
+
 def told(api: Api, world: World) -> int:
     """How many events there are."""
     path = world.path("events")
@@ -253,7 +270,7 @@ def measure(plane: Plane, size: int) -> None:
         many(api, [*created(world, [f"s-{n}" for n in range(size)], name)])
         watch = Watch(api, world)
         cluster.start("agent-1")
-        begun = time.perf_counter()
+        asked, begun = requests(api), time.perf_counter()
         cluster.start("reconcile-1", "--log-level", "warn")
         watch.wait(1)
         first = time.perf_counter() - begun
@@ -272,6 +289,10 @@ def measure(plane: Plane, size: int) -> None:
         while len(cluster.heard()) < size:
             time.sleep(0.2)
         print(f"  cold, until all routes are heard {time.perf_counter() - begun:24.2f} s")
+        each = (requests(api) - asked).most_common()
+        often = [f"{what} {n / size:.2f}" for what, n in each if n >= size / 20]
+        rest = sum(n for _, n in each if n < size / 20)
+        print(f"    API requests by then: {', '.join(often)} for each Service, and {rest} others")
         status, route = one_more(api, cluster, watch, "more", lambda: None)
         said("one more, to its status", status)
         said("one more, to its route at the neighbor", route)

@@ -18,7 +18,7 @@ from ferrule.compiler.pipeline import Compilation
 pytestmark = [pytest.mark.daemon, pytest.mark.soak]
 
 THIRD = BEFORE + "IPAddressPool third: {addresses: [203.0.113.0/26]}\n"
-ROUNDS = 20
+ROUNDS = 50
 SOONEST_S, LATEST_S = 0.6, 2.5
 
 
@@ -64,4 +64,5 @@ def test_a_controller_killed_at_any_moment(fabric: Fabric) -> None:
         assert not [*tor.machine.path("/run/ferrule").rglob("run.json")]
         assert tor.saved_rows() == tor.rows()
         assert dropped(fabric) == lost
-    assert cut > 4, f"{ROUNDS} controllers killed, {cut} in the middle of a change"
+    print(f"{ROUNDS} controllers killed, {cut} in the middle of a change")  # noqa: T201
+    assert cut > ROUNDS // 5

@@ -34,6 +34,7 @@ SECOND = "IPAddressPool second: {addresses: [192.0.2.128/26], autoAssign: false}
 SWITCHES = ("tor-a", "tor-b")
 EVERY = {"192.0.2.0/32", "192.0.2.128/32"}
 ACCEPT_WAIT_S = 5
+MOST = 40
 Fault = Callable[[FabricSwitch], AbstractContextManager[object]]
 
 
@@ -59,6 +60,18 @@ def pools(whole: Whole, switch: str) -> set[str]:
 def condition(whole: Whole, switch: str, kind: str) -> str:
     each = whole.said(switch).get("conditions", ())
     return next((str(one["status"]) for one in each if one["type"] == kind), "")
+
+
+def addresses(whole: Whole) -> set[str]:
+    """Of all Services, as prefixes; each has one."""
+
+    def given() -> list[str]:
+        items = whole.plane.ask("GET", "/api/v1/namespaces/shop/services")["items"]
+        each = [one["status"]["loadBalancer"].get("ingress", [{}])[0].get("ip") for one in items]
+        return [f"{one}/32" for one in each if one] if all(each) else []
+
+    wait_for(given, SOON_S, "every Service has an address")
+    return set(given())
 
 
 def asked(whole: Whole) -> None:
@@ -91,14 +104,15 @@ def gone(whole: Whole, fault: Fault, for_s: float) -> None:
         served_s = time.monotonic() - begun
         wait_for(lambda: condition(whole, "tor-b", "Reachable") == "False", SWITCH_S, "it is said")
         assert pools(whole, "tor-b") == {"public"}  # it runs on with what it had
-        every, number = set(EVERY), 0
-        while time.monotonic() - begun < for_s:
-            every.add(f"192.0.2.{number + 1}/32")
+        number = 0
+        while time.monotonic() - begun < for_s:  # no more than it has room for by its last word
+            if number >= MOST:
+                whole.plane.ask("DELETE", f"/api/v1/namespaces/shop/services/more-{number - MOST}")
             whole.service(f"more-{number}")
-            whole.waits_for(every)
             number += 1
+            whole.waits_for(addresses(whole))
     back = time.monotonic()
-    whole.waits_for(every, switch="tor-b")
+    whole.waits_for(addresses(whole), switch="tor-b")
     wait_for(lambda: pools(whole, "tor-b") == {"public", "second"}, SWITCH_S, "tor-b is told")
     wait_for(lambda: condition(whole, "tor-b", "InSync") == "True", SWITCH_S, "it is in sync")
     back_s = time.monotonic() - back

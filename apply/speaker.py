@@ -125,12 +125,11 @@ class Speaker:
             return self._go(frr.diff(self._known, intended))
 
     def announced(self) -> set[str]:
-        """The prefixes that our neighbors hear, also under the name that the cluster had before."""
+        """The prefixes that our neighbors hear, also under names that the cluster had before."""
         with self._lock:
             self._connect()
             known = [self._read()]
-            if before := self._turns.before:
-                known.append(self._under(before, known[0]))
+            known += [self._under(name, known[0]) for name in self._turns.before]
             return {
                 str(prefix) for one in known for heard in frr.told(one).values() for prefix in heard
             }
@@ -234,7 +233,8 @@ class Speaker:
     def _whole(self) -> Synced:
         assert self._intended is not None
         before, self._known = self._known, None  # whatever fails from here on
-        if name := self._turns.before:
+        self._turns.begin()
+        for name in self._turns.before:
             self._rename(name, self._intended)
         now = self._read()
         drift = frr.diff(now, before).changes if before else ()

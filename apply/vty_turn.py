@@ -27,7 +27,7 @@ from ferrule.compiler.errors import printable
 
 LOCK, WORK = Path(LOCK_FILE).name, Path(WORK_FILE).name
 ARMED = "confirm/armed"  # `deadman`
-SPOKEN = "spoken.json"  # by who spoke, the name of the cluster
+SPOKEN = "spoken.json"  # by who spoke, the names of the cluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +74,29 @@ class Turns:
     # The name of the cluster.
 
     @property
-    def before(self) -> str:
-        """The name that we spoke for last on this node, where it is another by now."""
-        name = self._spoken().get(self.run.by, "")
-        return name if name != self.cluster else ""
+    def before(self) -> tuple[str, ...]:
+        """The other names that we spoke for on this node, of which something may be there still."""
+        return tuple(one for one in self._names() if one != self.cluster)
+
+    def begin(self) -> None:
+        """Something of this name may be there from now on."""
+        names = self._names()
+        if self.cluster not in names:
+            self._note([*names, self.cluster])
 
     def speak(self) -> None:
-        """All is as intended: from now on we speak for this name."""
-        spoken = self._spoken()
-        if spoken.get(self.run.by) != self.cluster:
-            _write(self.directory / SPOKEN, json.dumps({**spoken, self.run.by: self.cluster}))
+        """All is as intended: of no other name there is anything."""
+        if self._names() != [self.cluster]:
+            self._note([self.cluster])
 
-    def _spoken(self) -> dict[str, str]:
+    def _note(self, names: list[str]) -> None:
+        _write(self.directory / SPOKEN, json.dumps({**self._spoken(), self.run.by: names}))
+
+    def _names(self) -> list[str]:
+        found = self._spoken().get(self.run.by)
+        return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
+
+    def _spoken(self) -> dict[str, object]:
         try:
             found = json.loads(_read(self.directory / SPOKEN) or "{}")
         except ValueError:

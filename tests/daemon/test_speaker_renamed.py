@@ -140,3 +140,25 @@ def test_what_somebody_else_speaks_for_stays_his(node: Beside) -> None:
     assert {one.code for one in found.problems} == {"already-there"}
     config = node.node.frr.running_config()
     assert all(line in config for line in before.splitlines())
+
+
+def test_another_name_while_the_one_before_is_still_taken_over(
+    node: Beside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a Cluster is deleted and made anew: for a moment it is called by the default."""
+
+    def cut(_: frr.Running) -> None:
+        raise Trouble("command-timeout", "node-1", "cut")
+
+    lives = node.lives()
+    speaker, intended = renamed(node)
+    with closing(speaker), monkeypatch.context() as patched:
+        patched.setattr(speaker_, "removed", cut)
+        with pytest.raises(Trouble, match="cut"):
+            speaker.sync(intended)
+    with closing(node.another()) as back:  # a third name would do as well
+        assert len(back.announced()) == 20
+        assert back.sync(node.intended).problems == ()
+    assert NEW not in node.node.frr.running_config()
+    assert node.is_as_intended()
+    assert node.lives() == lives

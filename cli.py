@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -443,6 +444,9 @@ def process_options(command: Callable[..., int]) -> Callable[..., None]:
 
     @wraps(command)
     def bundled(**options: Any) -> None:
+        # The first process of a container is deaf to SIGTERM until it says otherwise, and what
+        # follows takes a second. Nothing has begun that would have to be ended.
+        signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number))
         from ferrule.commands.process import Process
 
         names = [one.name for one in fields(Process)]

@@ -67,7 +67,7 @@ def main(
     interval: int,
 ) -> int:
     """Run one replica; the exit code."""
-    log, stopping, where = Log(process.log_level), until_told(), process.where
+    log, where = Log(process.log_level), process.where
     try:
         api = process.api()
         cluster = cluster_name(api, where, process.paths)
@@ -82,7 +82,7 @@ def main(
         ignore_exclude_label=process.ignore_exclude_lb,
         switches=SwitchSettings(policy, Pace(interval_s=interval)),
     )
-    replica = Replica()
+    replica, stopping = Replica(), until_told()
     with ExitStack() as open_:
         process.serve(open_, replica.collect, replica.unready)
         while not stopping.is_set():

@@ -20,8 +20,10 @@ from ferrule.announce.limits import Bucket
 TIMES_S = (0.0, 0.1, 0.5, 1.1, 2.2, 4.4)
 REFRESH_S = 60.0
 JITTER = 0.1  # of the refresh, either way
-# Together at most 2000 packets in any second: what came back during it, and the depth before.
-RATE, DEPTH = 1960.0, 40.0
+# Together less than 2000 packets in any second: what came back during it, and the depth before. The
+# depth is what a busy node may catch up: 54 ms without a turn.
+RATE, DEPTH = 1850.0, 100.0
+_HANDFUL = 8  # packets worth waking up for
 
 Form = int  # 1: a request (ARP) or an advertisement (NDP), 2: a reply (ARP)
 
@@ -98,7 +100,8 @@ class Bursts:
         for queue in self._queues.values():
             self._forget(queue)
             if queue.waiting:
-                times.append(max(queue.waiting[0].at, now + queue.pace.full_in(now)))
+                handful = min(_HANDFUL, len(queue.waiting))
+                times.append(max(queue.waiting[0].at, now + queue.pace.full_in(now, handful)))
         return min(times, default=None)
 
     def _queue(self, interface: int, now: float) -> _Queue:

@@ -250,7 +250,7 @@ class World:
                         found[address].append(name)
         return found
 
-    def wait_owned(self, seconds: float = 20, by: Iterable[str] | None = None) -> None:
+    def wait_owned(self, seconds: float = 40, by: Iterable[str] | None = None) -> None:
         """Every address has one owner, of these nodes or of all, and these are ready."""
         good = set(self.names if by is None else by)
 

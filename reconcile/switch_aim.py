@@ -14,8 +14,9 @@ from ferrule.apply.reach import Device
 from ferrule.compiler.backends import sonic
 from ferrule.compiler.backends.sonic.live import Unlike
 from ferrule.compiler.backends.sonic.parse import RowId
-from ferrule.compiler.network import Address, Network, Switch
+from ferrule.compiler.network import DEFAULT_VRF, Address, Network, Session, Switch
 from ferrule.compiler.plan import Impact
+from ferrule.reconcile.switch_cost import Neighbor
 from ferrule.reconcile.switch_judge import Rows
 from ferrule.reconcile.switch_status import Known, Said, SwitchState
 
@@ -46,6 +47,23 @@ class Aim:
     device: Device | None
     unreached: Said | None = None
     partial: bool = False
+
+    @cached_property
+    def sessions(self) -> Mapping[Neighbor, Session]:
+        """Those of this switch, by VRF and neighbor."""
+        each = ((one, one.switch_end) for one in self.network.sessions)
+        return {
+            (end.vrf or DEFAULT_VRF, str(end.neighbor)): one
+            for one, end in each
+            if end and end.switch == self.switch.name
+        }
+
+    def given_up_for(self, newer: Aim) -> frozenset[Neighbor]:
+        """The neighbors that are to be others by a newer aim, or none: their nodes see to it."""
+        if newer.partial:
+            return frozenset()
+        now = newer.sessions
+        return frozenset(who for who, one in self.sessions.items() if now.get(who) != one)
 
     @cached_property
     def digest(self) -> str:

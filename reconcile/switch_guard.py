@@ -3,6 +3,7 @@
 A rollout looks at sessions from their nodes. The controller has none of these, so the switch is
 asked: a session that was up and is not named in the plan must be up before anything is saved, or
 all is put back. One that was lost and came back is no reason for that: going back mends nothing.
+Nor is one that nodes end meanwhile because something newer is intended.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ class Guard(Hand):
         self,
         hand: SwitchHand,
         before: BgpState,
-        resets: Collection[Neighbor],
+        may_end: Callable[[], Collection[Neighbor]],
         leading: Callable[[], bool],
         stop: threading.Event,
         settle_s: float,
     ) -> None:
-        self._hand, self._before, self._resets = hand, before, resets
+        self._hand, self._before, self._may_end = hand, before, may_end
         self._leading, self._stop, self._settle_s = leading, stop, settle_s
         self.taken: Trouble | None = None  # why it could not be begun, where others are at work
 
@@ -93,9 +94,10 @@ class Guard(Hand):
     def _lost(self) -> list[str]:
         """The neighbors whose session was up, is not, and was not to end."""
         now = self._hand.observe().state or BgpState()
-        return sorted(
-            neighbor
+        lost = {
+            (vrf or DEFAULT_VRF, neighbor)
             for (vrf, neighbor), was in self._before.sessions.items()
-            if was.established and (vrf or DEFAULT_VRF, neighbor) not in self._resets
+            if was.established
             if not ((there := now.session(vrf, neighbor)) and there.established)
-        )
+        }
+        return sorted(neighbor for _, neighbor in lost - {*self._may_end()}) if lost else []

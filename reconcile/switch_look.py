@@ -26,6 +26,7 @@ from ferrule.compiler.observed import Observed
 from ferrule.reconcile import switch_words as words
 from ferrule.reconcile.switch_accepts import accepted
 from ferrule.reconcile.switch_aim import Aim, Memory, Policy, digest, digest_of, merged
+from ferrule.reconcile.switch_cost import Neighbor
 from ferrule.reconcile.switch_judge import (
     Rows,
     Verdict,
@@ -62,9 +63,17 @@ class Found:
 class Look:
     """One look, by one thread; the memory is its own for as long as that takes."""
 
-    def __init__(self, aim: Aim, memory: Memory, policy: Policy, means: Means, twin: Twin) -> None:
+    def __init__(
+        self,
+        aim: Aim,
+        memory: Memory,
+        policy: Policy,
+        means: Means,
+        twin: Twin,
+        newest: Callable[[], Aim],
+    ) -> None:
         self._aim, self._memory, self._policy = aim, memory, policy
-        self._means, self._twin = means, twin
+        self._means, self._twin, self._newest = means, twin, newest
         self.not_before = 0.0
 
     def go(self) -> Outcome:
@@ -179,8 +188,12 @@ class Look:
     def _change(self, device: Device, found: Found) -> Outcome:
         memory, verdict = self._memory, found.verdict
         memory.settled = ("", "")
+
+        def may_end() -> frozenset[Neighbor]:
+            return verdict.resets | self._aim.given_up_for(self._newest())
+
         result, guard = carry_out(
-            device, verdict.plan, self._aim.network, found.seen, verdict.resets, self._means
+            device, verdict.plan, self._aim.network, found.seen, may_end, self._means
         )
         if guard.taken:
             return self._give_way(found, guard.taken.message)

@@ -52,7 +52,7 @@ def carry_out(
     plan: Plan,
     network: Network,
     seen: Observed,
-    resets: frozenset[Neighbor],
+    may_end: Callable[[], frozenset[Neighbor]],
     means: Means,
 ) -> tuple[Result, Guard]:
     """Do it or put it back; without commands, close a run of ours that was cut."""
@@ -62,7 +62,8 @@ def carry_out(
     run = _new_run(means.identity)
     managed = any(one.name == mine.device and one.managed_globals for one in network.switches)
     hand = SwitchHand(device, running, mine.diff, means.journal(run.name), managed=managed)
-    guard = Guard(hand, seen.state or BgpState(), resets, means.leading, means.stop, means.settle_s)
+    before = seen.state or BgpState()
+    guard = Guard(hand, before, may_end, means.leading, means.stop, means.settle_s)
     rollout = Rollout(
         plan,
         replace(network, nodes=()),  # whose sessions nobody looks at from their side

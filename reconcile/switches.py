@@ -181,12 +181,14 @@ class Switches(threading.Thread):
     # Looking.
 
     def _start(self, name: str) -> None:
+        aim = self._aims[name]
         look = Look(
-            self._aims[name],
+            aim,
             self._memories[name],
             self._settings.policy,
             self._means,
             self._twin,
+            lambda: self._aims.get(name, aim),
         )
         worker = threading.Thread(
             target=self._look, args=(name, look), name=f"switch-{name}", daemon=True

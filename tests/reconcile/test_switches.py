@@ -178,6 +178,30 @@ def test_a_node_with_a_mistake_keeps_what_it_has(fabric: Fabric, tor: FabricSwit
     assert resets(fabric) == lost
 
 
+def test_a_session_that_nodes_end_meanwhile_is_not_waited_for(fabric: Fabric) -> None:
+    """A peer of fewer nodes comes while something else is sent."""
+    fewer = MORE.replace("holdTime: 9s", "holdTime: 9s, nodeSelectors: [{matchLabels: {a: b}}]")
+    fewer = fewer.replace("node-1: {ips", "node-1: {labels: {a: b}, ips")
+    node = fabric.nodes["node-2"].frr
+
+    @contextmanager
+    def ended() -> Iterator[None]:
+        node.load("router bgp 64512\nneighbor 198.51.100.1 shutdown\n")
+        kept.intend(fewer)
+        yield
+
+    trap = Trap(TOR, ended)
+    with keeping(fabric, journal=lambda run: Trapped(run, None, traps=[trap])) as kept:
+        kept.intend(MORE + THIRD)
+        state = kept.wait(lambda one: one.in_sync and one.changes == 2, "both, one by one")
+    assert not state.failures
+    assert not rows(fabric.switches[TOR], "BGP_NEIGHBOR|", "198.51.100.12")
+    with keeping(fabric) as kept:
+        kept.intend(MORE)
+        kept.wait_settled()
+    node.load("router bgp 64512\nno neighbor 198.51.100.1 shutdown\n")
+
+
 def test_a_reset_waits_for_leave_and_what_adds_does_not(fabric: Fabric, tor: FabricSwitch) -> None:
     with keeping(fabric) as kept:
         kept.intend(MORE)

@@ -65,7 +65,7 @@ def guard(
     device: Device, resets: Collection[Neighbor] = (), *, leads: bool = True, settle_s: float = 5
 ) -> Guard:
     hand, stop = cast("SwitchHand", device), threading.Event()
-    return Guard(hand, sessions(FIRST, SECOND), resets, lambda: leads, stop, settle_s)
+    return Guard(hand, sessions(FIRST, SECOND), lambda: resets, lambda: leads, stop, settle_s)
 
 
 def test_a_session_that_comes_back_is_waited_for() -> None:

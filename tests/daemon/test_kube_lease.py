@@ -192,7 +192,7 @@ def test_a_lease_keeps_what_others_write_on_it(home: Plane) -> None:
             lambda: lease(home, "labels")["spec"]["renewTime"] != before, WAIT_S, "it is renewed"
         )
         assert election.lead is lead
-        assert lease(home, "labels")["metadata"]["labels"] == {"team": "net"}
+        assert lease(home, "labels")["metadata"]["labels"]["team"] == "net"
         home.ask("DELETE", path)
         wait_for(lambda: there(home), WAIT_S, "it is made anew")
         assert election.lead is lead

@@ -23,7 +23,7 @@ from urllib.parse import quote
 from ferrule.compiler.errors import printable
 from ferrule.observe.cluster_api import Api
 
-# Half of a kubelet's --event-qps, and its --event-burst: 0.3 ms of CPU each, so under 1 %.
+# Half of a kubelet's --event-qps, and its --event-burst. 1 to 2.5 % of a core while they are told.
 PER_S, BURST = 25.0, 100.0
 MOST_WAITING = 20_000  # of each type
 MOST_KNOWN = 5_000

@@ -33,6 +33,7 @@ API: Object = {
         "items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]
     },
 }
+CACHE = Path("/var/lib/containers")  # where podman notes what it has copied, whatever it is told
 # Limits above this machine's would want CAP_SYS_RESOURCE, which not every root has.
 _CONTAINERS = """
 [containers]
@@ -78,6 +79,10 @@ class Engine:
         assert done.returncode == 0, f"podman {' '.join(words)}: {done.stdout}"
         return done.stdout.strip()
 
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """A container: its options, its image, what is said to it."""
+        return self.podman("run", f"--cgroup-parent={self.group}", *words)
+
 
 @contextmanager
 def engine(folder: Path) -> Iterator[Engine]:
@@ -85,7 +90,7 @@ def engine(folder: Path) -> Iterator[Engine]:
     _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
     (folder / "containers.conf").write_text(_CONTAINERS.format(folder=folder, files=files))
     (folder / "storage.conf").write_text(_STORAGE.format(folder=folder))
-    made = Engine(folder)
+    made, there = Engine(folder), CACHE.exists()
     try:
         yield made
     finally:
@@ -96,6 +101,8 @@ def engine(folder: Path) -> Iterator[Engine]:
         shutil.rmtree(folder)
         for one in Path("/sys/fs/cgroup").glob(f"**/{made.group}"):
             execute(["find", str(one), "-depth", "-type", "d", "-exec", "rmdir", "{}", "+"])
+        if not there:
+            shutil.rmtree(CACHE, ignore_errors=True)
 
 
 @dataclass
@@ -117,11 +124,12 @@ class Pod:
 
     def prepare(self, name: str) -> subprocess.CompletedProcess[str]:
         """Run one that ends."""
-        return self.engine.podman("run", "--rm", *self._arguments(name))
+        return self.engine.run("--rm", *self._arguments(name))
 
     def start(self, name: str) -> None:
         """One that lasts."""
-        self.engine.done("run", "--detach", f"--name={name}", *self._arguments(name))
+        done = self.engine.run("--detach", f"--name={name}", *self._arguments(name))
+        assert done.returncode == 0, done.stdout
         self._started.append(name)
 
     def stop(self, name: str) -> int:
@@ -160,10 +168,9 @@ class Pod:
         environment = [f"--env={key}={value}" for key, value in self._environment(one)]
         command = one.get("command", [])
         entry = [f"--entrypoint={json.dumps(command)}"] if command else []
-        places = [f"--network=ns:/run/netns/{self.network}", f"--cgroup-parent={self.engine.group}"]
-        return [
-            *rights, *places, *environment, *mounts, *entry, one["image"], *one.get("args", [])
-        ]  # fmt: skip
+        network = f"--network=ns:/run/netns/{self.network}"
+        words = [*rights, network, *environment, *mounts, *entry]
+        return [*words, one["image"], *one.get("args", [])]
 
     def _rights(self, one: Object) -> list[str]:
         whole, own = self.spec["securityContext"], one["securityContext"]

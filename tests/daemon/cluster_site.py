@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.cluster_world import SOON_S, World
+from daemon.ear import Ears
 from daemon.flavour import Flavour, wait_for
 from daemon.kube import Plane
 from daemon.lab import Device, Lab
@@ -41,6 +42,7 @@ class Cluster:
     stack: ExitStack
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _begun: dict[str, int] = field(default_factory=dict)  # where in its log each one began
+    _ears: Ears | None = None
 
     def full(self, node: str = "node-1") -> str:
         """A node as Kubernetes calls it."""
@@ -175,17 +177,19 @@ class Cluster:
         assert {one["bgpState"] for one in each} == {"Established"}
         return sum(int(one["connectionsDropped"]) for one in each)
 
-    def since(self, prefix: str) -> dict[str, int]:
-        """Since when the router has had a prefix as it is, by node, in Unix time."""
-        paths = self.tor.frr.show_json(f"show bgp ipv4 unicast {prefix}").get("paths", ())
-        return {one["peer"]["peerId"]: int(one["lastUpdate"]["epoch"]) for one in paths}
+    def mark(self) -> None:
+        """What the router is told from now on is looked at."""
+        if self._ears is None:
+            self._ears = Ears({"tor": self.tor})
+        self._ears.forget()
 
-    def untouched(self, prefix: str, since: Mapping[str, int]) -> bool:
-        """Whether it was neither withdrawn nor changed since then: such a route is younger. FRR
-        says its age in whole seconds, and the moment by that.
+    def untouched(self, prefix: str) -> bool:
+        """Whether it was neither withdrawn nor changed since then; what is said once more, as it
+        was, does not count.
         """
-        now = self.since(prefix)
-        return now.keys() == since.keys() and all(now[one] - since[one] <= 1 for one in now)
+        assert self._ears
+        told = self._ears.so_far("tor")
+        return prefix in self.heard() and prefix not in (*told.announced, *told.withdrawn)
 
 
 def _word(text: str) -> str:

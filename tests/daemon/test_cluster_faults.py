@@ -99,7 +99,8 @@ def test_history_that_is_lost_while_nobody_looks(cluster: Cluster) -> None:
     for name in ("a", "b", "c"):
         cluster.service(name)
     cluster.settles(3)
-    since, lost = cluster.since("192.0.2.1/32"), cluster.lost()
+    lost = cluster.lost()
+    cluster.mark()
     lists = metric(ports["agent-1"], "ferrule_watch_lists", kind="services")
     plane, stopped = cluster.world.plane, [*cluster.processes.values()]
     for one in stopped:
@@ -117,7 +118,7 @@ def test_history_that_is_lost_while_nobody_looks(cluster: Cluster) -> None:
     cluster.settles(2, TAKEOVER_S)
     assert cluster.world.addresses("b") == ["192.0.2.1"]
     assert metric(ports["agent-1"], "ferrule_watch_lists", kind="services") > lists
-    assert cluster.untouched("192.0.2.1/32", since)
+    assert cluster.untouched("192.0.2.1/32")
     assert cluster.lost() == lost
     cluster.alive()
 
@@ -154,7 +155,8 @@ def test_a_cluster_that_is_restored_from_a_backup(own: Cluster, tmp_path: Path) 
     for name in ("a", "b", "c"):
         own.service(name)
     own.settles(3)
-    since, lost = own.since("192.0.2.2/32"), own.lost()
+    lost = own.lost()
+    own.mark()
     exchanged(plane, plane.directory / "data", tmp_path / "backup")
     wait_for(lambda: answers(world), TAKEOVER_S, "the API server is back")
 
@@ -177,7 +179,7 @@ def test_a_cluster_that_is_restored_from_a_backup(own: Cluster, tmp_path: Path) 
     assert given["a"] == ["192.0.2.0"]
     assert given["b"] == ["192.0.2.9"]  # what a Service was given stays, whatever is said of it
     assert given["c"] == ["192.0.2.2"]
-    assert own.untouched("192.0.2.2/32", since)
+    assert own.untouched("192.0.2.2/32")
     own.service("new")
     own.settles(4, TAKEOVER_S)
     assert own.lost() == lost
@@ -199,7 +201,8 @@ def test_credentials_that_expire(cluster: Cluster, tmp_path: Path) -> None:
         pods[1].start("agent-1", "--metrics-port", str(port))
         cluster.service("a")
         cluster.settles(1)
-        since, lost = cluster.since("192.0.2.0/32"), cluster.lost()
+        lost = cluster.lost()
+        cluster.mark()
 
         wait_for(lambda: not knows(plane, old), TAKEOVER_S, "it has expired")
         restart(cluster.world)  # watches end, and begin with it no more
@@ -225,7 +228,7 @@ def test_credentials_that_expire(cluster: Cluster, tmp_path: Path) -> None:
         assert "following" not in [
             one["event"] for one in cluster.said("reconcile-1")[len(leading) :]
         ]
-        assert cluster.untouched("192.0.2.0/32", since)
+        assert cluster.untouched("192.0.2.0/32")
         assert cluster.lost() == lost
         for name in ("reconcile-1", "agent-1"):
             assert old not in (tmp_path / f"{name}.log").read_text()

@@ -92,7 +92,8 @@ def clean(cluster: Cluster, ports: dict[str, int]) -> None:
 
 def test_tenants_who_mean_harm(cluster: Cluster, running: dict[str, int]) -> None:
     harm = Harm(cluster.world)
-    before, since, lost = lines(cluster), cluster.since(f"{VICTIM}/32"), cluster.lost()
+    before, lost = lines(cluster), cluster.lost()
+    cluster.mark()
     heard: set[str] = set()
     with Moments(cluster.world) as moments:
         harm.services_with_notes()
@@ -106,7 +107,7 @@ def test_tenants_who_mean_harm(cluster: Cluster, running: dict[str, int]) -> Non
     calm(cluster)
     assert all(one.startswith("192.0.2.") for one in heard)
     assert cluster.world.addresses("web") == [VICTIM]
-    assert cluster.untouched(f"{VICTIM}/32", since)
+    assert cluster.untouched(f"{VICTIM}/32")
     assert lines(cluster) == before
     assert MARK not in cluster.tor.frr.running_config()
     assert cluster.lost() == lost
@@ -119,7 +120,8 @@ def test_statuses_of_somebody_else_while_nobody_leads(
 ) -> None:
     """An agent announces what is of a pool, and an address for as long as one Service has it."""
     world, harm = cluster.world, Harm(cluster.world)
-    since, lost, before = cluster.since(f"{VICTIM}/32"), cluster.lost(), lines(cluster)
+    lost, before = cluster.lost(), lines(cluster)
+    cluster.mark()
     cluster.end("reconcile-1", signal.SIGTERM)
     world.service("local", externalTrafficPolicy="Local")
     harm.services_with_statuses(VICTIM)
@@ -137,7 +139,7 @@ def test_statuses_of_somebody_else_while_nobody_leads(
     calm(cluster)
     assert world.addresses("web") == [VICTIM]
     assert world.addresses("sign") == ["192.0.2.77"]
-    assert cluster.untouched(f"{VICTIM}/32", since)
+    assert cluster.untouched(f"{VICTIM}/32")
     assert cluster.lost() == lost
     clean(cluster, running)
 
@@ -146,14 +148,15 @@ def test_statuses_of_somebody_else_while_nobody_leads(
 def test_specs_that_mean_harm(cluster: Cluster, running: dict[str, int]) -> None:
     """Each is refused by the API server or by us, or it is harmless; the last good one holds."""
     harm = Harm(cluster.world)
-    before, since, lost = lines(cluster), cluster.since(f"{VICTIM}/32"), cluster.lost()
+    before, lost = lines(cluster), cluster.lost()
+    cluster.mark()
     for number, name in enumerate(harm.spec()):
         served(cluster, f"with-{number}")
         config = PASSWORD.sub("", cluster.node.frr.running_config())
         assert MARK not in config, name
     calm(cluster)
     assert lines(cluster) == before
-    assert cluster.untouched(f"{VICTIM}/32", since)
+    assert cluster.untouched(f"{VICTIM}/32")
     assert cluster.lost() == lost
     clean(cluster, running)
     print(f"{harm.taken} objects taken, {harm.refused} refused")  # noqa: T201

@@ -24,6 +24,7 @@ from ferrule.reconcile.publish import Post, Publisher
 
 L2_STATUS = Resource("metallb.io/v1beta1", "ServiceL2Status", "servicel2statuses")
 ASK_S = 600.0  # between two looks whether the kind is installed
+AGAIN_S = 30.0  # after one that failed
 MOST_EVENTS = 20  # of one kind of finding, at a time
 
 Said = Mapping[str, Any]
@@ -131,6 +132,7 @@ class Answered:
         try:
             there = told.there(self.api, L2_STATUS, self.namespace, told.NODE, self.node)
         except ClusterError:
+            self._asked += AGAIN_S - ASK_S
             return False
         was, self._installed = self._installed, there is not None
         known = {told.status_name("l2", self.node, one) for one in self.services}

@@ -33,6 +33,7 @@ TICK_S = 0.2
 SETTLE_S = 1.0
 LONGEST_KEY = 4096
 NOWHERE = "127.0.0.1"
+SILENCE_S = 12.0  # an announcer says how it is every five seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +79,13 @@ class Layer2(threading.Thread):
         self.roll = Roll(node)
         self._place = Place("", {})
         self._listed, self._seen_at = False, boot_clock()
+        self._well, self._well_at = True, boot_clock()
         self._members: tuple[Mapping[str, str], bool] = {}, False
         self._leases = Feed(LEASES, member, namespace, labels=f"{LABEL}={VALUE}")
         self._watches = Watches(api, (self._leases,), spread_s=spread_s)
-        self._membership = Membership(api, namespace, node, self._pace, self._wrote, log)
+        self._membership = Membership(
+            api, namespace, node, self._pace, self._is_there, self._wrote, log
+        )
         self.child = Child(self._greet, self._heard, self._mutter, choices.program)
         self._stopping = threading.Event()
 
@@ -121,6 +125,7 @@ class Layer2(threading.Thread):
                     self._spread(self.contested.equipped(self.roll.interfaces()))
                     self._call()
                 if self.child.ident is None and self._is_settled():
+                    self._well_at = boot_clock()
                     self.child.start()
 
     def _is_settled(self) -> bool:
@@ -194,6 +199,15 @@ class Layer2(threading.Thread):
     def _pace(self) -> Pace:
         return self.roll.pace
 
+    def _is_there(self) -> bool:
+        """Whether the others may count on this node: its announcer runs, and can announce.
+
+        What beats say of that is not to be said by the Lease too.
+        """
+        if self.child.ident is None:  # it waits for the Lease
+            return True
+        return self._well and boot_clock() - self._well_at <= SILENCE_S
+
     def _wrote(self) -> None:
         with self._lock:
             self.roll.wrote(boot_clock())
@@ -238,6 +252,9 @@ class Layer2(threading.Thread):
                 yield secret
 
     def _heard(self, said: Heard) -> None:
+        if said["kind"] == "status":
+            self._well_at = boot_clock()
+            self._well = bool(said["beats"]) or said["state"] != "unable"
         self._tell(said)
 
     def _mutter(self, line: str) -> None:

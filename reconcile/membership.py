@@ -18,7 +18,10 @@ MANAGER = "ferrule-agent"
 
 
 class Membership(threading.Thread):
-    """The renewing. `pace` says how often, `wrote` is told of each success."""
+    """The renewing. `pace` says how often, `wrote` is told of each success.
+
+    While this node is not `is_there`, it has no Lease.
+    """
 
     def __init__(
         self,
@@ -26,6 +29,7 @@ class Membership(threading.Thread):
         namespace: str,
         node: str,
         pace: Callable[[], Pace],
+        is_there: Callable[[], bool],
         wrote: Callable[[], None],
         log: Log,
     ) -> None:
@@ -33,7 +37,8 @@ class Membership(threading.Thread):
         self._wire = Wire(api.login, connect_s=pace().renew_s, read_s=pace().renew_s)
         self._path = LEASES.path(namespace, lease_of(node))
         self._node, self._namespace, self._pace, self._wrote = node, namespace, pace, wrote
-        self._log, self._problem = log, ""
+        self._is_there, self._log, self._problem = is_there, log, ""
+        self._holds = False
         self._interfaces: frozenset[str] | None = None
         self._wake = threading.Event()
         self._stopping = False
@@ -49,9 +54,13 @@ class Membership(threading.Thread):
         """Until it is stopped; then the Lease goes."""
         while not self._stopping:
             self._wake.clear()
-            self._renew()
+            if self._is_there():
+                self._renew()
+            elif self._holds:
+                self._log.warning("leaseLetGo", said="the announcer does not run, or cannot")
+                self._let_go()
             self._wake.wait(self._pace().renew_s)
-        self._wire.send("DELETE", self._path)
+        self._let_go()
         self._wire.close()
 
     def stop(self, within_s: float = 2.0) -> None:
@@ -59,6 +68,9 @@ class Membership(threading.Thread):
         self._stopping = True
         self._wake.set()
         self.join(within_s)
+
+    def _let_go(self) -> None:
+        self._holds = not self._wire.send("DELETE", self._path).ok
 
     def _renew(self) -> None:
         answer = self._wire.send(
@@ -69,6 +81,7 @@ class Membership(threading.Thread):
             form="apply",
         )
         if answer.ok:
+            self._holds = True
             self._wrote()
         problem, self._problem = self._problem, "" if answer.ok else answer.said
         if self._problem != problem:

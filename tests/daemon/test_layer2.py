@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -52,6 +53,7 @@ class Segment:
     nodes: dict[str, str]
     ports: dict[str, str]
     client: str
+    server: str
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,7 @@ def segment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Segment]:
             {name: namespace for name, (namespace, _) in made.items()},
             {name: ports["lan"] for name, (_, ports) in made.items()},
             client,
+            server,
         )
 
 
@@ -138,6 +141,9 @@ class Site:
         except (OSError, RuntimeError):
             return False
         return True
+
+    def events(self, name: str, event: str) -> list[dict[str, Any]]:
+        return [one for one in self.said(name) if one["event"] == event]
 
     def said(self, name: str) -> list[dict[str, Any]]:
         lines = (self.folder / f"{name}.log").read_text().splitlines()
@@ -361,3 +367,19 @@ def test_somebody_else_answers_and_what_is_counted(site: Site) -> None:
     where = f'node="{site.names[site.elected(address)]}",protocol="layer2"'
     labels = f'ip="{address}",{where},service="{site.world.name}/web-0"'
     assert found[f"metallb_speaker_announced{{{labels}}}"] == 1
+
+
+def test_a_node_whose_announcer_does_not_run_has_no_lease(site: Site) -> None:
+    begin(site)
+    lost = site.elected(site.addresses()["web-0"][0])
+    others = tuple(name for name in NAMES if name != lost)
+    site.end(lost, signal.SIGTERM)
+    site.settles(others)
+    with inside(site.segment.nodes[lost]), socket.socket(type=socket.SOCK_DGRAM) as thief:
+        thief.bind((WHERE[lost], 7947))
+        with inside(site.segment.server):
+            site.agent(lost)
+            wait_for(partial(site.events, lost, "leaseLetGo"), SOON_S, "it takes no part")
+            wait_for(lambda: site.names[lost] not in site.leases(), SOON_S, "it has no Lease")
+            site.settles(others)
+    wait_for(lambda: site.names[lost] in site.leases(), 60, "as soon as it can it has one")

@@ -24,6 +24,7 @@ from ferrule.reconcile.publish import Post, Publisher
 
 L2_STATUS = Resource("metallb.io/v1beta1", "ServiceL2Status", "servicel2statuses")
 ASK_S = 600.0  # between two looks whether the kind is installed
+SURE_S = 3.0
 AGAIN_S = 30.0  # after one that failed
 MOST_EVENTS = 20  # of one kind of finding, at a time
 
@@ -47,10 +48,12 @@ class Answered:
     log: Log
     uid: Callable[[str], str]
     has: Callable[[Iterable[str]], None]
+    clock: Callable[[], float] = time.monotonic
     status: Said = field(default_factory=dict)
     services: dict[str, tuple[str, ...]] = field(default_factory=dict)  # with their interfaces
     _known: tuple[frozenset[str], int] = (frozenset(), -1)
     _findings: frozenset[Finding] = frozenset()
+    _lost: dict[str, tuple[str, float]] = field(default_factory=dict)  # by address, whose, since
     _asked: float = float("-inf")
     _installed: bool = False
 
@@ -60,6 +63,7 @@ class Answered:
             self.status = said
             self.has(said.get("named", ()))
             self._owns(frozenset(said["owned"]))
+            self._succeed()
             self._found(said.get("findings", ()))
         elif said["kind"] == "event":
             self._event(said)
@@ -126,9 +130,9 @@ class Answered:
 
         What is said there of this node and is not so goes, and what is not said any more is again.
         """
-        if time.monotonic() - self._asked < ASK_S:
+        if self.clock() - self._asked < ASK_S:
             return False
-        self._asked = time.monotonic()
+        self._asked = self.clock()
         try:
             there = told.there(self.api, L2_STATUS, self.namespace, told.NODE, self.node)
         except ClusterError:
@@ -141,11 +145,19 @@ class Answered:
         self.publisher.compare(L2_STATUS, self.namespace, there or {})
         return self._installed and not was
 
-    def _succeed(self, addresses: Iterable[str], lost: str) -> None:
-        """Another node's statuses of these are not true any more."""
-        if not self._installed:
-            return
-        for address in addresses:
+    def _succeed(self) -> None:
+        """The statuses of those from whom we took something, and kept it, are not true any more.
+
+        Not at once: two nodes may each believe for a moment that they follow the other, and who
+        still is the owner would not say again what it has said.
+        """
+        now = self.clock()
+        for address, (lost, since) in list(self._lost.items()):
+            if now - since < SURE_S:
+                continue
+            del self._lost[address]
+            if not self._installed or address not in self._known[0]:
+                continue
             for service in self.contested.services(ip_address(address)):
                 name = told.status_name("l2", lost, service)
                 self.publisher.put(Post(L2_STATUS, self.namespace, name, None))
@@ -167,8 +179,10 @@ class Answered:
             origin = origin if what == "took" and origin != self.node else None
             self.log.info(what, addresses=len(addresses), **({"node": origin} if origin else {}))
             if origin:
-                self._succeed(addresses, str(origin))
+                self._lost |= dict.fromkeys(addresses, (str(origin), self.clock()))
         else:
+            if what == "accused":  # others said in our place what they took for true
+                self._asked = float("-inf")
             self.log.warning(what, **values)
 
     def _found(self, findings: Iterable[Said]) -> None:

@@ -205,6 +205,12 @@ class Site:
             if "status" in one
         )
 
+    def tells(self, told: Counter[tuple[str, str]], within_s: float = SOON_S) -> None:
+        """The statuses come to say this, and nothing else."""
+        with suppress(TimeoutError):
+            wait_for(lambda: self.statuses() == told, within_s, "statuses say who answers")
+        assert self.statuses() == told
+
     def leases(self) -> set[str]:
         found = self.world.items("leases", LEASES)
         return {one["spec"].get("holderIdentity", "") for one in found}
@@ -247,7 +253,7 @@ def test_addresses_are_answered_for_and_follow_who_is_there(site: Site) -> None:
     names = begin(site)
     each = {name: site.elected(site.addresses()[name][0]) for name in names}
     told = Counter((name, site.names[node]) for name, node in each.items())
-    wait_for(lambda: site.statuses() == told, SOON_S, "statuses say who answers")
+    site.tells(told)
     assert site.leases() >= {site.names[name] for name in NAMES}
     wait_for(lambda: "nodeAssigned" in site.world.reasons("web-0"), SOON_S, "an event tells")
 
@@ -262,7 +268,7 @@ def test_addresses_are_answered_for_and_follow_who_is_there(site: Site) -> None:
     site.settles(others)
     wait_for(lambda: site.names[gone] not in site.leases(), SOON_S, "its Lease is given back")
     told = Counter((n, site.names[site.elected(a[0], others)]) for n, a in site.addresses().items())
-    wait_for(lambda: site.statuses() == told, SOON_S, "statuses follow")
+    site.tells(told)
 
     # It is back, waits for a while, and takes over what is its own again.
     site.agent(gone)
@@ -271,7 +277,7 @@ def test_addresses_are_answered_for_and_follow_who_is_there(site: Site) -> None:
     # One is killed, agent and announcer.
     site.kill(gone)
     site.settles(others)
-    wait_for(lambda: site.statuses() == told, SOON_S, "its successors delete what it said")
+    site.tells(told)
 
 
 def explained(site: Site, what: str) -> dict[str, bool | None]:
@@ -306,7 +312,7 @@ def test_the_api_server_is_gone(site: Site) -> None:
     wait_for(lambda: site.reachable(), 60, "it is back")
     site.settles(others)
     told = Counter((name, site.names[site.elected(a[0], others)]) for name, a in addresses.items())
-    wait_for(lambda: site.statuses() == told, 60, "statuses say it")
+    site.tells(told, 60)
 
 
 def test_candidates_follow_endpoints_nodes_and_the_spec(site: Site) -> None:

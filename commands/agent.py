@@ -116,3 +116,5 @@ def collect(agent: Agent) -> Iterator[Metric]:
     yield from of_layer2(agent.answering)
     yield from metrics.of_announcing(announcing, conditions)
     yield metrics.one("ferrule_sets_overdue", "Announced unaccepted", len(agent.gate.overdue))
+    waiting, text = len(announcing.room.waiting), "Prefixes that are too many for a switch yet"
+    yield metrics.one("ferrule_prefixes_waiting", text, waiting)

@@ -65,6 +65,7 @@ class Announcing:
         self._sent: dict[Prefix, Advertisement] = {}
         self._lines: frr.Lines | None = None
         self._retry = Retry()
+        self._full = False  # something waits for a switch to take more
         self._lost = threading.Event()
         self.problem = ""
         self.begun = False
@@ -180,6 +181,10 @@ class Announcing:
 
     def _succeeded(self, done: Synced) -> None:
         self._retry.succeeded()
+        full = bool(self.room.waiting)
+        if full != self._full:
+            self._full = full
+            self._log.warning("switchesFull" if full else "switchesTakeMore", **self.room.said)
         self.problem = ""
         self.changes += len(done.changes)
         self.mended += len(done.drift)

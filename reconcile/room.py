@@ -32,6 +32,12 @@ class Room:
         """What does not fit yet."""
         return frozenset(self._waiting)
 
+    @property
+    def said(self) -> dict[str, object]:
+        """For a log: how much waits, and what each switch takes."""
+        limits = {f"{name} {family}": most for (name, family), most in self._limits.items()}
+        return {"waiting": len(self._waiting), "limits": limits}
+
     def limits(self, limits: Limits) -> None:
         """What the switches say by now; one that says nothing has no limit."""
         self._limits = limits

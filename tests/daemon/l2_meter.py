@@ -3,8 +3,8 @@
     python l2_meter.py ADDRESS     until stdin ends; then one line of JSON: [when, node or ""], in
                                    the order sent, seconds of the monotonic clock
 
-A program of its own, so that nothing of the test delays it. An answer that comes within a second
-counts.
+A program of its own, so that nothing of the test delays it. It asks a few times more after the end,
+so that what was so by then is seen. An answer that comes within a second counts.
 """
 
 import json
@@ -15,7 +15,7 @@ import sys
 import time
 from contextlib import suppress
 
-EVERY_S, PATIENCE_S, PORT = 0.005, 1.0, 7
+EVERY_S, MORE_S, PATIENCE_S, PORT = 0.005, 0.1, 1.0, 7
 
 
 def main(address: str) -> None:
@@ -24,25 +24,28 @@ def main(address: str) -> None:
     sock.connect((address, PORT))
     sent: list[float] = []
     by: dict[int, str] = {}
-    next_at, last_at = time.monotonic(), float("inf")
+    next_at, stop_at, last_at = time.monotonic(), float("inf"), float("inf")
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     while (now := time.monotonic()) < last_at:
-        if last_at == float("inf") and now >= next_at:
+        if now >= stop_at:
+            next_at = last_at
+        elif now >= next_at:
             next_at = max(next_at + EVERY_S, now)
             with suppress(OSError):  # nobody at that address, as an ICMP error says
                 sock.send(struct.pack("!I", len(sent)))
             sent.append(now)
-        ready, _, _ = select.select([sock, sys.stdin], [], [], max(0.0, next_at - now))
+        listening = [sock, sys.stdin] if last_at == float("inf") else [sock]
+        ready, _, _ = select.select(listening, [], [], max(0.0, next_at - now))
         if sock in ready:
             try:
                 data = sock.recv(100)
             except OSError:
                 continue
             by.setdefault(struct.unpack_from("!I", data)[0], data[4:].decode())
-        if sys.stdin in ready and last_at == float("inf"):
-            last_at = time.monotonic() + PATIENCE_S
-            next_at = last_at
+        if sys.stdin in ready:
+            stop_at = time.monotonic() + MORE_S
+            last_at = stop_at + PATIENCE_S
     sys.stdout.write(json.dumps([[at, by.get(one, "")] for one, at in enumerate(sent)]))
 
 

@@ -49,10 +49,18 @@ def kinds(crowd: Plane) -> Iterator[Plane]:
             found = {group: crowd.ask("GET", f"/apis/{group}")["resources"] for group in crds}
         except RuntimeError:
             return False
-        return all(
-            len([one for one in found[group] if "/" not in one["name"]]) >= len(each)
-            for group, each in crds.items()
-        )
+        if any(
+            len([one for one in found[g] if "/" not in one["name"]]) < len(crds[g]) for g in crds
+        ):
+            return False
+        try:  # discovery lists a kind before it is served
+            for one in chain.from_iterable(crds.values()):
+                names, group = one["spec"]["names"], one["spec"]["group"]
+                for version in one["spec"]["versions"]:
+                    crowd.ask("GET", f"/apis/{group}/{version['name']}/{names['plural']}")
+        except RuntimeError:
+            return False
+        return True
 
     wait_for(served, 30, "MetalLB's kinds are served")
     yield crowd

@@ -66,9 +66,9 @@ router bgp 65000
  no bgp network import-check
  neighbor 10.1.0.10 remote-as 65001
  neighbor 10.1.0.10 password kept
- neighbor 10.1.0.10 timers connect 1
+ neighbor 10.1.0.10 passive
 exit
-"""
+"""  # of two connections at one moment FRR 8.4 may close the one that is up: one end dials
 
 
 @pytest.fixture(params=["8", "10"])
@@ -157,7 +157,6 @@ def test_what_needs_a_reset_is_reset_once_and_said(pair: tuple[Device, Device]) 
     there = go_to(here, wanted(replace(PEER, remote_as="external")), NAMES)
     assert "reset" in means(here, there)
     here.wait_established(FAR)
-    # Both ends dial: of two connections at one moment FRR 8.4 may close the one that is up already.
-    assert sessions(here) in ((2, 1), (3, 2))
+    assert sessions(here) == (2, 1)
     wait_for(lambda: OURS in heard(far), 10, "it hears ours")
     assert "neighbor 10.1.0.2 remote-as 65002" in here.frr.running_config()

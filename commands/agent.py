@@ -57,11 +57,12 @@ def main(
         talk.diagnostics([bad.diagnostic])
         return 1
     agent = Agent(api, settings, log, lambda *told: speaking(settings, place, *told))
-    with ExitStack() as open_:
-        process.serve(open_, lambda: collect(agent), lambda: unready(agent))
-        run(agent, until_told())
-    if withdraw_on_exit:
-        withdraw(agent, log)
+    with until_told() as stopping:
+        with ExitStack() as open_:
+            process.serve(open_, lambda: collect(agent), lambda: unready(agent))
+            run(agent, stopping)
+        if withdraw_on_exit:
+            withdraw(agent, log)
     return 0
 
 

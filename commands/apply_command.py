@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
-from types import FrameType
 from typing import NoReturn
 
 import click
@@ -16,7 +15,7 @@ from ferrule.apply.journal import recording
 from ferrule.apply.rollout import Result, Settings
 from ferrule.apply.rollout import said as said_of
 from ferrule.apply.target import Trouble
-from ferrule.commands import apply, talk
+from ferrule.commands import apply, signals, talk
 from ferrule.commands.apply_statuses import Statuses, Waiting
 from ferrule.commands.inputs import Compiled, Wanted, compiled
 from ferrule.commands.plan import load
@@ -167,7 +166,7 @@ def _ask(this: apply.Planned, end: _Ending) -> None:
 
 def _report(this: apply.Planned, doing: apply.Doing, end: _Ending) -> NoReturn:
     run = apply.new_run()
-    with _stoppable(doing.stop):
+    with signals.first_of(SIGNALS, lambda: _stop(doing.stop)):
         result = apply.carry_out(this, run, doing)
     if not end.as_json:
         for line in checks.table(result.table):
@@ -213,24 +212,10 @@ def _earlier(
     end(f"run {name}: {result.why or 'see above'}", 1, name, result)
 
 
-@contextmanager
-def _stoppable(stop: threading.Event) -> Iterator[None]:
+def _stop(stop: threading.Event) -> None:
     """Ctrl-C, SIGTERM and the end of the terminal: everything is put back, once and in peace."""
-
-    def told(_number: int, _frame: FrameType | None) -> None:
-        if not stop.is_set():
-            talk.aloud("stopping: what devices are at ends first, then everything is put back")
-        stop.set()
-
-    before = {one: signal.getsignal(one) for one in SIGNALS}
-    for one, handler in before.items():
-        if handler is not signal.SIG_IGN:  # as under nohup
-            signal.signal(one, told)
-    try:
-        yield
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
+    stop.set()
+    talk.aloud("stopping: what devices are at ends first, then everything is put back")
 
 
 class _Ending:

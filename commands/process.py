@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from types import FrameType
 
 from prometheus_client.core import Metric
 
+from ferrule.commands import signals
 from ferrule.observe import cluster_account
 from ferrule.observe.cluster_api import Api
 from ferrule.reconcile.serving import Serving
@@ -50,13 +50,9 @@ class Process:
                 open_.callback(Serving(port, collect, ready).stop)
 
 
-def until_told() -> threading.Event:
+@contextmanager
+def until_told() -> Iterator[threading.Event]:
     """Set by SIGTERM or SIGINT."""
     stopping = threading.Event()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stopping.set()
-
-    for one in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(one, stop)
-    return stopping
+    with signals.first_of((signal.SIGTERM, signal.SIGINT), stopping.set):
+        yield stopping

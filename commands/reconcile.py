@@ -82,8 +82,9 @@ def main(
         ignore_exclude_label=process.ignore_exclude_lb,
         switches=SwitchSettings(policy, Pace(interval_s=interval)),
     )
-    replica, stopping = Replica(), until_told()
+    replica = Replica()
     with ExitStack() as open_:
+        stopping = open_.enter_context(until_told())
         process.serve(open_, replica.collect, replica.unready)
         while not stopping.is_set():
             with Election(api, where, cluster, name=identity or "") as replica.election:

@@ -69,11 +69,11 @@ class Backlog(Generic[K, W]):
         """The word that was taken is written, or nobody wants it any more."""
         self._pauses.pop(key, None)
 
-    def again(self, key: K, word: W) -> None:
+    def again(self, key: K, word: W, longest_s: float = LONGEST_S) -> None:
         """It could not be written: later, unless there is something newer to say by then."""
         with self._news:
             pause = self._pauses.get(key, FIRST_S)
-            self._pauses[key] = min(2 * pause, LONGEST_S)
+            self._pauses[key] = min(2 * pause, longest_s)
             if key not in self._words:
                 self._later[key] = (self._clock() + pause, word)
 

@@ -23,6 +23,7 @@ from ferrule.reconcile.backlog import Backlog
 
 MANAGER = "ferrule"
 PACE_S = 0.02
+ABSENT_S = 600.0  # at most, between two tries to make an object whose kind is not installed
 MOST_TOLD = 3  # mistakes in one condition
 LONGEST = 4096
 
@@ -93,7 +94,7 @@ class Publisher(threading.Thread):
             self._wanted.pop(key, None)
         else:
             self._wanted[key] = post
-        if key in self._said and self._said[key] == post.said:
+        if post.said is not None and self._said.get(key) == post.said:
             self._posts.drop(key)
         else:
             self._posts.put(key, post)
@@ -110,7 +111,7 @@ class Publisher(threading.Thread):
                 del self._wanted[key]
                 self._said.pop(key, None)
             elif key in self._said and not _holds(post.said, there.get(post.name)):
-                del self._said[key]  # else the same word, put once more, would be dropped
+                self._said.pop(key, None)  # else the same word, put once more, would be dropped
                 self._posts.put(key, post)
 
     def stop(self) -> None:
@@ -125,29 +126,29 @@ class Publisher(threading.Thread):
             key, post = taken
             if not self._leading():
                 continue
-            if self._write(post):
-                self._posts.again(key, post)
-            else:
+            self._said.pop(key, None)  # nobody knows, while it is written
+            answer = self._write(post)
+            absent = answer.status == HTTPStatus.NOT_FOUND
+            if answer.ok and post.said is not None:
+                self._said[key] = post.said
+            if absent and post.said is not None and post.is_made:
+                self._posts.again(key, post, ABSENT_S)
+            elif answer.ok or absent:  # an object that is gone needs no status
                 self._posts.done(key)
-                if post.said is None:
-                    self._said.pop(key, None)
-                else:
-                    self._said[key] = post.said
+            else:
+                self._posts.again(key, post)
             self._stopping.wait(PACE_S)
 
-    def _write(self, post: Post) -> bool:
-        """Whether it is to be tried again. An object, or a kind, that is gone needs no status."""
+    def _write(self, post: Post) -> Answer:
+        """Of the last request that it takes."""
         if post.said is None:
-            answer = self._api.send("DELETE", post.path)
-            return not answer.ok and answer.status != HTTPStatus.NOT_FOUND
+            return self._api.send("DELETE", post.path)
         answer = self._apply(post)
         if answer.status == HTTPStatus.NOT_FOUND and post.is_made:
             collection = post.resource.path(post.namespace or None)
             made = self._api.send("POST", collection, body=self._owned(post.body))
-            if made.status == HTTPStatus.NOT_FOUND:
-                return False
             answer = self._apply(post) if made.ok else made
-        return not answer.ok and answer.status != HTTPStatus.NOT_FOUND
+        return answer
 
     def _owned(self, body: Mapping[str, object]) -> Mapping[str, object]:
         if self.owner is None:

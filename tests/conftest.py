@@ -1,4 +1,6 @@
 import os
+import sys
+import threading
 from collections.abc import Generator
 from pathlib import Path
 from typing import ClassVar
@@ -86,3 +88,14 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         report.outcome = "failed"
         report.longrepr = f"CI skips nothing. {reason}"
     return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """What a test left running must not keep the run from its end, after all is said."""
+    left = [one.name for one in threading.enumerate() if not one.daemon]
+    left.remove(threading.main_thread().name)
+    if left:
+        print(f"threads left behind: {', '.join(left)}", file=sys.stderr, flush=True)  # noqa: T201
+        sys.stdout.flush()
+        os._exit(1)

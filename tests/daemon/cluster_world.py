@@ -50,6 +50,8 @@ class World:
         self.plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
 
     def end(self) -> None:
+        """Its Nodes go too: they have no namespace, and every controller sees all of them."""
+        self.plane.ask("DELETE", f"/api/v1/nodes?labelSelector=world%3D{self.name}")
         self.plane.ask("DELETE", f"/api/v1/namespaces/{self.name}")
 
     @property

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -43,9 +44,10 @@ class Site:
     tor: Device
     name: str
     locks: Path
+    ends: ExitStack = field(default_factory=ExitStack)
 
     def agent(self, **settings: object) -> Callable[[], None]:
-        """Start an agent; what ends it."""
+        """Start an agent; what ends it, which the fixture does if the test does not."""
         router = self.node.frr
         vtysh = router.flavour.command_in(router.name, "vtysh", "-N", router.name)
         place = Place(router.flavour.directories(router.name)[1], tuple(vtysh))
@@ -72,6 +74,7 @@ class Site:
             thread.join(20)
             assert not thread.is_alive()
 
+        self.ends.callback(end)
         return end
 
     def heard(self) -> set[str]:
@@ -103,13 +106,11 @@ def site(
             nodeSelectors=chosen,
         )
         world.apply("BGPAdvertisement", "public")
-        end = world.reigning(Crown())
-        try:
-            yield Site(world, node, tor, name, tmp_path / "locks")
-        finally:
-            end()
-            print(world.log.getvalue()[-4000:])  # noqa: T201
-            world.end()
+        with ExitStack() as ends:
+            ends.callback(world.end)
+            ends.callback(lambda: print(world.log.getvalue()[-4000:]))  # noqa: T201
+            ends.callback(world.reigning(Crown()))
+            yield Site(world, node, tor, name, tmp_path / "locks", ends)
 
 
 def test_a_service_comes_and_goes(site: Site) -> None:

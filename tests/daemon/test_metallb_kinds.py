@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
 
@@ -89,13 +90,11 @@ def site(kinds: Plane, flavours: dict[str, Flavour], tmp_path: Path) -> Iterator
             (API, "BGPAdvertisement", "public", {"ipAddressPools": ["public"]}),
         ):
             kinds.apply(world.thing(kind, called, spec, api))
-        end = world.reigning(Crown())
-        try:
-            yield Site(world, node, tor, name, tmp_path / "locks")
-        finally:
-            end()
-            print(world.log.getvalue()[-4000:])  # noqa: T201
-            world.end()
+        with ExitStack() as ends:
+            ends.callback(world.end)
+            ends.callback(lambda: print(world.log.getvalue()[-4000:]))  # noqa: T201
+            ends.callback(world.reigning(Crown()))
+            yield Site(world, node, tor, name, tmp_path / "locks", ends)
 
 
 def states(world: World) -> dict[str, tuple[str, str]]:

@@ -30,12 +30,15 @@ class Server:
         self.asked: list[tuple[str, str]] = []
         self.open = threading.Event()
         self.open.set()
+        self.installed = True
 
     def send(self, method: str, path: str, *, body: Any = None, **_: object) -> Answer:
         self.begun.append(path)
         self.open.wait(10)
         name = path.removesuffix("/status").rpartition("/")[2]
         self.asked.append((method, name))
+        if not self.installed:
+            return Answer(404)
         if method == "POST":
             name = body["metadata"]["name"]
             self.owners[name] = body["metadata"].get("ownerReferences")
@@ -127,6 +130,30 @@ def test_of_a_list_of_conditions_each_is_looked_for(server: Server, publisher: P
     publisher.compare(KIND, SHOP, {"a": {"conditions": [{"type": "Valid", "status": "False"}]}})
     wait_for(lambda: len(server.asked) > asked, 5, "it is said once")
     assert server.asked[asked:] == [("PATCH", "a")]
+
+
+def test_what_is_said_while_something_else_is_written_comes_after_it(
+    server: Server, publisher: Publisher
+) -> None:
+    first, second = {"peers": ["x"]}, {"peers": ["y"]}
+    publisher.put(post("a", first))
+    says(server, a=first)
+    server.open.clear()
+    begun = len(server.begun)
+    publisher.put(post("a", second))
+    wait_for(lambda: len(server.begun) > begun, 5, "the second is being written")
+    publisher.put(post("a", first))
+    server.open.set()
+    publisher.put(post("b", {}))
+    says(server, a=first, b={})
+
+
+def test_a_kind_that_is_installed_later_is_found(server: Server, publisher: Publisher) -> None:
+    server.installed = False
+    publisher.put(post("a", {"peers": []}))
+    wait_for(lambda: ("POST", "servicebgpstatuses") in server.asked, 5, "it was tried")
+    server.installed = True
+    says(server, a={"peers": []})
 
 
 def test_objects_of_others_are_not_made(server: Server, publisher: Publisher) -> None:

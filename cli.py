@@ -474,7 +474,13 @@ def process_options(command: Callable[..., int]) -> Callable[..., None]:
 @option("--identity", metavar="NAME", help="Who leads; default: the host's name and a number.")
 @option("--allow", multiple=True, type=click.Choice(ALLOWED), help="Allow this impact.")
 @option("--drift", type=click.Choice(["report", "correct"]), default="report", show_default=True)
-@option("--interval", type=click.IntRange(5), default=60, help="Seconds between two looks.")
+@option(
+    "--interval",
+    type=click.IntRange(5),
+    default=60,
+    show_default=True,
+    help="Seconds between two looks at a switch.",
+)
 def reconcile(process: Any, **options: Any) -> int:
     """Give addresses to the Services of a cluster, and keep its switches; the controller.
 
@@ -493,7 +499,13 @@ def reconcile(process: Any, **options: Any) -> int:
 @option("--save", is_flag=True, help="Keep FRR's own file in step: for the FRR of the host.")
 @option("--withdraw-on-exit", is_flag=True, help="Announce nothing once the agent has ended.")
 @option("--withdraw-on-cordon", is_flag=True, help="Announce nothing from a cordoned node.")
-@option("--accept-wait", type=click.IntRange(0), default=30, help="Seconds to wait for switches.")
+@option(
+    "--accept-wait",
+    type=click.IntRange(0),
+    default=30,
+    show_default=True,
+    help="Seconds to wait for switches.",
+)
 @option("--l2-interface", multiple=True, metavar="NAME", help="Answer on this, whatever it is.")
 @option("--l2-exclude", multiple=True, metavar="REGEX", help="Instead of the usual exclusions.")
 @option("--heartbeat-key", multiple=True, metavar="FILE", help="Signs heartbeats; the first does.")

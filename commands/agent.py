@@ -101,6 +101,7 @@ def collect(agent: Agent) -> Iterator[Metric]:
     yield from metrics.of_configuration(loaded=local.reading is not None, stale=stale)
     conditions = agent.watches.inbox.conditions()
     yield from metrics.of_watches(conditions)
+    yield metrics.of_events(agent.events.refused)
     with suppress(Trouble):
         speaker = announcing.speaker
         yield from metrics.of_sessions(speaker.sessions() if speaker else ())

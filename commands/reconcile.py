@@ -53,6 +53,7 @@ class Replica:
         controller = reign.controller
         yield from metrics.of_controller(controller, reign.statuses.waiting)
         yield from metrics.of_watches(reign.watches.inbox.conditions())
+        yield metrics.of_events(reign.events.refused)
         if controller.allocator is not None:
             yield from metrics.of_pools(reports.fills(controller.allocator))
         yield from metrics.of_switches(reign.switchboard.switches.states)

@@ -29,6 +29,9 @@ MOST_WAITING = 20_000  # of each type
 MOST_KNOWN = 5_000
 LOOK_S = 0.2  # between two looks at whether there is other work still
 LONGEST = 1024  # of a note: core/v1 Event validation
+# An event of what has no namespace belongs into `default`, and says so by naming none
+# (kubernetes pkg/apis/core/validation/events.go).
+CLUSTERED, FOR_CLUSTERED = frozenset({"Node", "Namespace"}), "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +160,8 @@ class Events(threading.Thread):
         self._counts[name] = count
         while len(self._counts) > MOST_KNOWN:
             self._counts.popitem(last=False)
-        path = f"/api/v1/namespaces/{quote(event.about.namespace or self._namespace)}/events"
         body = self._body(event, name, at)
+        path = f"/api/v1/namespaces/{quote(self._home(event.about))}/events"
         if count == 1:
             answer = self._api.send("POST", path, body=body)
             if answer.status != HTTPStatus.CONFLICT:
@@ -171,17 +174,21 @@ class Events(threading.Thread):
             answer = self._api.send("POST", path, body=body)
         self.refused += not answer.ok
 
+    def _home(self, about: About) -> str:
+        """The namespace; that of an object in a file is the one we speak for."""
+        return FOR_CLUSTERED if about.kind in CLUSTERED else about.namespace or self._namespace
+
     def _body(self, event: Event, name: str, at: str) -> dict[str, object]:
-        about = event.about
+        about, home = event.about, self._home(event.about)
         return {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"name": name, "namespace": about.namespace or self._namespace},
+            "metadata": {"name": name, "namespace": home},
             "involvedObject": {
                 "apiVersion": about.api_version,
                 "kind": about.kind,
                 "name": about.name,
-                **({"namespace": about.namespace} if about.namespace else {}),
+                **({} if about.kind in CLUSTERED else {"namespace": home}),
                 **({"uid": about.uid} if about.uid else {}),
             },
             "reason": event.reason,

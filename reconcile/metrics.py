@@ -122,6 +122,12 @@ def of_configuration(*, loaded: bool, stale: bool) -> Iterator[Metric]:
     yield one("metallb_k8s_client_config_stale_bool", "The newest spec is refused", stale)
 
 
+def of_events(refused: int) -> Metric:
+    """What could not be told."""
+    text = "Events that the API server did not take"
+    return counter("ferrule_events_refused_total", text, refused)
+
+
 def of_watches(conditions: Mapping[Feed[Any], Condition]) -> Iterator[Metric]:
     """How the watches do, by kind."""
     said = [({"kind": str(feed)}, each) for feed, each in conditions.items()]

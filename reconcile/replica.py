@@ -24,6 +24,7 @@ from ferrule.reconcile.controller import Controller
 from ferrule.reconcile.events import Events
 from ferrule.reconcile.intent import Intent, Reading
 from ferrule.reconcile.logs import Log
+from ferrule.reconcile.passwords import Passwords
 from ferrule.reconcile.publish import Publisher
 from ferrule.reconcile.statuses import Statuses
 from ferrule.reconcile.switch_status import LABEL, config_map
@@ -76,6 +77,7 @@ class Reign:
             api, lead.valid, lambda key, trouble: self._reports.put((key, trouble))
         )
         self.publisher = Publisher(api, lead.valid)
+        self.passwords = Passwords(api, log)
         self.events = Events(
             api,
             settings.source,
@@ -122,6 +124,7 @@ class Reign:
     def __exit__(self, *why: object) -> None:
         self.watches.__exit__(*why)
         self.switchboard.stop()
+        self.passwords.stop()
         self.statuses.stop()
         self.events.stop()
         self.publisher.stop()
@@ -140,6 +143,8 @@ class Reign:
         """Take in what is new, and do what comes of it."""
         if batch := self.watches.inbox.take(TICK_S):
             self._learn(batch)
+        for key, secret in self.passwords.news():
+            self.intent.around("Secret", key, secret)
         with suppress(queue.Empty):
             while True:
                 self.controller.learn_report(*self._reports.get_nowait())
@@ -150,7 +155,7 @@ class Reign:
             self._count()
             self._heal()
             reading, allocator = self.controller.reading, self.controller.allocator
-            if reading is not None and allocator is not None:
+            if reading is not None and allocator is not None and self.passwords.complete:
                 self.switchboard.intend(reading, allocator.services, changed)
 
     def _learn(self, batch: Batch) -> None:
@@ -180,6 +185,7 @@ class Reign:
             self.publisher.put(post)
         for event in reports.events(documents, errors):
             self.events.tell(event)
+        self.passwords.want(reading.documents if reading else documents)
         namespace = self._settings.namespace
         self.publisher.put(reports.configuration_state(namespace, STATE, CONDITION, errors))
 

@@ -6,6 +6,7 @@ What is served is computed when it is asked for: `collect` gives families, `read
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
@@ -23,17 +24,23 @@ class _Collector:
         self.collect = collect
 
 
+class _Server(ThreadingHTTPServer):
+    """Of both families where the host has both: a kubelet probes by the Pod's address."""
+
+    daemon_threads = True
+    address_family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
+
+    def server_bind(self) -> None:
+        """IPv4 as well, whatever `net.ipv6.bindv6only` says."""
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
+
+
 class Serving:
     """A server on one port, in threads of its own. Port 0 takes a free one."""
 
-    def __init__(
-        self,
-        port: int,
-        collect: Callable[[], Iterable[Metric]],
-        ready: Why,
-        *,
-        host: str = "",
-    ) -> None:
+    def __init__(self, port: int, collect: Callable[[], Iterable[Metric]], ready: Why) -> None:
         registry = CollectorRegistry()
         registry.register(_Collector(collect))
 
@@ -63,8 +70,7 @@ class Serving:
             def log_message(self, *_: object) -> None:
                 """Probes are no news."""
 
-        self._server = ThreadingHTTPServer((host, port), Answering)
-        self._server.daemon_threads = True
+        self._server = _Server(("", port), Answering)
         self._thread = threading.Thread(
             target=self._server.serve_forever, name="serving", daemon=True
         )

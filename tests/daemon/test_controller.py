@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import queue
+import socket
 from collections.abc import Iterator
+from contextlib import closing
 from ipaddress import ip_address
 
 import pytest
@@ -14,7 +17,8 @@ from daemon.flavour import wait_for
 from daemon.kube import Plane
 from ferrule.apply.target import Trouble
 from ferrule.observe.cluster_api import connect
-from ferrule.reconcile import kept
+from ferrule.reconcile import kept, passwords
+from ferrule.reconcile.events import About, Event, Events
 from ferrule.reconcile.statuses import Statuses, Word
 
 pytestmark = pytest.mark.daemon
@@ -172,3 +176,51 @@ def test_what_a_tenant_writes_stays_in_its_quotes(led: World) -> None:
         if one["reason"] == "LoadBalancerFailed" and one["involvedObject"]["name"] == "evil"
     )
     assert event["message"].isprintable()
+
+
+def test_the_password_of_a_switch_is_read_when_it_is_there(
+    led: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "AGAIN_S", 0.2)
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+
+    def reachable() -> str:
+        status = led.get("tor", "switches", GROUP).get("status", {})
+        found = {one["type"]: one for one in status.get("conditions", ())}
+        return str(found.get("Reachable", {}).get("message", ""))
+
+    led.apply("IPAddressPool", "public", addresses=["192.0.2.0/24"])
+    led.apply(
+        "Switch",
+        "tor",
+        asn=65001,
+        routerID="198.51.100.1",
+        addresses=["198.51.100.1/24"],
+        management={
+            "host": "127.0.0.1",
+            "port": port,
+            "username": "ops",
+            "passwordSecret": {"name": "tor"},
+        },
+    )
+    wait_for(lambda: "is not in the input" in reachable(), SOON_S, "it is missed")
+    secret = led.thing("Secret", "tor", None, "v1")
+    del secret["spec"]
+    led.plane.apply({**secret, "data": {"password": base64.b64encode(b"hunter2").decode()}})
+    wait_for(lambda: f"127.0.0.1:{port}" in reachable(), SOON_S, "it is tried with the password")
+    assert "hunter2" not in led.log.getvalue() + reachable()
+
+
+def test_events_of_what_has_no_namespace_are_taken(world: World) -> None:
+    name = world.node("node-1", "198.51.100.11")
+    events = Events(connect(str(world.plane.kubeconfig)), "test", namespace=world.name)
+    events.tell(Event(About("v1", "Node", name), "NoInterface", "there is none", "Warning"))
+    events.tell(Event(About("v1", "ConfigMap", "of-a-file"), "Reason", "said"))
+    events.stop()
+    assert events.refused == 0
+    assert world.reasons("of-a-file") == {"Reason"}
+    told = world.plane.ask("GET", "/api/v1/namespaces/default/events")["items"]
+    (mine,) = [one for one in told if one["involvedObject"]["name"] == name]
+    assert mine["reason"] == "NoInterface"
+    world.plane.ask("DELETE", f"/api/v1/namespaces/default/events/{mine['metadata']['name']}")

@@ -39,7 +39,7 @@ def process() -> Process:
 
 @pytest.fixture
 def serving(process: Process) -> Iterator[str]:
-    one = Serving(0, lambda: process.found, lambda: process.why_not, host="127.0.0.1")
+    one = Serving(0, lambda: process.found, lambda: process.why_not)
     yield f"http://127.0.0.1:{one.port}"
     one.stop()
 
@@ -67,6 +67,10 @@ def test_ready_and_alive(serving: str, process: Process) -> None:
     assert get(f"{serving}/readyz") == (503, "FRR has not been compared yet\n")
     assert get(f"{serving}/healthz") == (200, "ok\n")
     assert get(f"{serving}/etc/passwd")[0] == 404
+
+
+def test_whoever_comes_over_ipv6_is_answered_too(serving: str) -> None:
+    assert get(f"{serving.replace('127.0.0.1', '[::1]')}/healthz") == (200, "ok\n")
 
 
 def test_sessions_by_metallbs_names(serving: str, process: Process) -> None:

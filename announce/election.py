@@ -81,6 +81,7 @@ class Holdings:
     _digests: dict[str | None, int] = field(default_factory=dict)
     _groups: dict[frozenset[tuple[str, int]], Group] = field(default_factory=dict)
     _classes: dict[_Class, set[Address]] = field(default_factory=dict)
+    _left: set[Group] = field(default_factory=set)  # by an address, perhaps the last one
     _pools: dict[_Class, Names] = field(default_factory=dict)
     _new: set[Address] = field(default_factory=set)  # to be elected
     _elected: dict[Address, Names] = field(default_factory=dict)  # among whom, the last time
@@ -108,6 +109,7 @@ class Holdings:
                 known[one.group] = self._groups.setdefault(key, one.group)
             group = known[one.group]
             self._set(one if group is one.group else replace(one, group=group))
+        self._sweep()
 
     def _set(self, entry: Entry) -> None:
         old = self.entries.get(entry.address)
@@ -138,8 +140,14 @@ class Holdings:
         if not self._classes[key]:
             del self._classes[key]
             self._pools.pop(key, None)
-            if all(group is not entry.group for group, _ in self._classes):
-                del self._groups[frozenset(entry.group.scores.items())]
+            self._left.add(entry.group)
+
+    def _sweep(self) -> None:
+        """Forget groups without addresses, once all is learned: one may be used again before."""
+        if self._left:
+            for group in self._left - {group for group, _ in self._classes}:
+                del self._groups[frozenset(group.scores.items())]
+            self._left.clear()
 
     def equip(self, named: Names) -> None:
         """Which interfaces of ours an entry may name."""

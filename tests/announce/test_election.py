@@ -132,6 +132,14 @@ def test_an_entry_that_names_none_of_our_interfaces_is_another_s() -> None:
     assert one.changes() == {address.packed: frozenset({"eth1"})}
 
 
+def test_the_only_address_of_its_candidates_changes_its_interfaces_and_goes() -> None:
+    address, one = ADDRESSES[0], Holdings("node-1")
+    for names in ({"eth0"}, {"eth0", "eth1"}):  # each read from a line: an equal group, another one
+        one.learn([Entry(address, address, Group({"node-1": 0}), frozenset(names))])
+    one.learn((), [address])
+    assert one.entries == {}
+
+
 def test_what_is_yielded_comes_back_with_better_knowledge_or_without_the_other() -> None:
     one = holdings(dict.fromkeys(NODES[:2], 0))
     both, alone = frozenset(NODES[:2]), frozenset(NODES[:1])

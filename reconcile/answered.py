@@ -6,6 +6,8 @@ was lost is deleted by its successor: names of these objects are made from node 
 
 from __future__ import annotations
 
+import queue
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -30,13 +32,15 @@ MOST_EVENTS = 20  # of one kind of finding, at a time
 
 Said = Mapping[str, Any]
 Finding = tuple[str, str, str]
+Answer = ClusterError | Mapping[str, object] | None  # None: the kind is not installed
 
 
 @dataclass
 class Answered:
     """What node `node` answers for, as its announcer said last.
 
-    `uid` is asked for that of a Service. `has` is told of the interfaces there are.
+    Nothing here waits for the API server: whoever hears the announcer has to hear it in time. `uid`
+    is asked for that of a Service. `has` is told of the interfaces there are.
     """
 
     api: Api
@@ -54,7 +58,9 @@ class Answered:
     _known: tuple[frozenset[str], int] = (frozenset(), -1)
     _findings: frozenset[Finding] = frozenset()
     _lost: dict[str, tuple[str, float]] = field(default_factory=dict)  # by address, whose, since
-    _asked: float = float("-inf")
+    _ask_at: float = float("-inf")
+    _asking: threading.Thread | None = None
+    _answers: queue.SimpleQueue[Answer] = field(default_factory=queue.SimpleQueue)
     _installed: bool = False
 
     def hear(self, said: Said) -> None:
@@ -62,7 +68,9 @@ class Answered:
         if said["kind"] == "status":
             self.status = said
             self.has(said.get("named", ()))
-            self._owns(frozenset(said["owned"]))
+            newly = self._learn()
+            self._look()
+            self._owns(frozenset(said["owned"]), newly=newly)
             self._succeed()
             self._found(said.get("findings", ()))
         elif said["kind"] == "event":
@@ -84,9 +92,9 @@ class Answered:
 
     # Who answers for which Service.
 
-    def _owns(self, owned: frozenset[str]) -> None:
+    def _owns(self, owned: frozenset[str], *, newly: bool = False) -> None:
+        """These addresses; with `newly`, all of it is to be said, not only what is different."""
         known = owned, self.contested.version
-        newly = self._ask()
         if known == self._known and not newly:
             return
         self._known = known
@@ -125,18 +133,34 @@ class Answered:
             )
         )
 
-    def _ask(self) -> bool:
-        """Whether the kind of the statuses is installed, and was not; asked now and then.
+    def _look(self) -> None:
+        """Ask now and then whether the kind is installed and what is said there of this node."""
+        if self._asking is None and self.clock() >= self._ask_at:
+            self._ask_at = self.clock() + ASK_S
+            self._asking = threading.Thread(target=self._ask, name="l2 statuses", daemon=True)
+            self._asking.start()
+
+    def _ask(self) -> None:
+        """In a thread of its own: an announcer that is not heard is taken for none."""
+        try:
+            there = told.there(self.api, L2_STATUS, self.namespace, told.NODE, self.node)
+        except ClusterError as bad:
+            self._answers.put(bad)
+        else:
+            self._answers.put(there)
+
+    def _learn(self) -> bool:
+        """What was answered by now: whether the kind is installed, and was not.
 
         What is said there of this node and is not so goes, and what is not said any more is again.
         """
-        if self.clock() - self._asked < ASK_S:
-            return False
-        self._asked = self.clock()
         try:
-            there = told.there(self.api, L2_STATUS, self.namespace, told.NODE, self.node)
-        except ClusterError:
-            self._asked += AGAIN_S - ASK_S
+            there = self._answers.get_nowait()
+        except queue.Empty:
+            return False
+        self._asking = None
+        if isinstance(there, ClusterError):
+            self._ask_at = min(self._ask_at, self.clock() + AGAIN_S)
             return False
         was, self._installed = self._installed, there is not None
         known = {told.status_name("l2", self.node, one) for one in self.services}
@@ -151,6 +175,8 @@ class Answered:
         Not at once: two nodes may each believe for a moment that they follow the other, and who
         still is the owner would not say again what it has said.
         """
+        if self._asking is not None and not self._installed:  # whether it is will be known soon
+            return
         now = self.clock()
         for address, (lost, since) in list(self._lost.items()):
             if now - since < SURE_S:
@@ -182,7 +208,7 @@ class Answered:
                 self._lost |= dict.fromkeys(addresses, (str(origin), self.clock()))
         else:
             if what == "accused":  # others said in our place what they took for true
-                self._asked = float("-inf")
+                self._ask_at = float("-inf")
             self.log.warning(what, **values)
 
     def _found(self, findings: Iterable[Said]) -> None:

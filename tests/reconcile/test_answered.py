@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -35,8 +36,10 @@ class World:
     posts: list[Post] = field(default_factory=list)
     told: list[Event] = field(default_factory=list)
     compared: int = 0
+    open: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
+        self.open.set()
         table = Contested("node-1")
         every = dict.fromkeys(NODES, ())
         for service, address in (("a/web", WEB), ("a/db", DB)):
@@ -60,6 +63,7 @@ class World:
 
     def send(self, *_: object, **__: object) -> Answer:
         self.asked += 1
+        assert self.open.wait(10), "nobody waits for a server that hangs"
         page = {"metadata": {"resourceVersion": "1"}, "items": self.there}
         return Answer(200, json.dumps(page).encode()) if self.installed else Answer(404)
 
@@ -78,10 +82,19 @@ class World:
     # An announcer.
 
     def says(self, *owned: str, **more: object) -> list[tuple[str, bool]]:
-        """A status; what is said of it, and whether it is said or taken back."""
+        """Two statuses: the second knows what the server has answered after the first.
+
+        What is said of them, and whether it is said or taken back.
+        """
         self.posts.clear()
-        self.answered.hear({"kind": "status", "owned": {one: ["eth0"] for one in owned}, **more})
+        self.hears(*owned, **more)
+        if asking := self.answered._asking:  # noqa: SLF001
+            asking.join(10)
+        self.hears(*owned, **more)
         return [(one.name, one.status is not None) for one in self.posts]
+
+    def hears(self, *owned: str, **more: object) -> None:
+        self.answered.hear({"kind": "status", "owned": {one: ["eth0"] for one in owned}, **more})
 
     def happens(self, what: str, **more: object) -> None:
         self.answered.hear({"kind": "event", "what": what, **more})
@@ -117,6 +130,17 @@ def test_who_is_lost_says_nothing_any_more_but_not_because_of_a_moments_belief()
     world.now = SURE_S
     assert world.says(WEB) == [(name("a/web", "node-2"), False)]
     assert world.says(WEB) == []
+
+
+def test_who_is_lost_while_the_server_hangs_says_nothing_any_more_either() -> None:
+    world = World()
+    world.open.clear()
+    world.hears()
+    world.happens("took", addresses=[WEB], **{"from": "node-2"})
+    world.now = SURE_S
+    world.hears(WEB)
+    world.open.set()
+    assert (name("a/web", "node-2"), False) in world.says(WEB)
 
 
 def test_where_the_kind_is_not_installed_nothing_is_said_until_it_is() -> None:
@@ -162,3 +186,28 @@ def test_of_many_findings_of_a_kind_the_first_are_told(number: int) -> None:
         ]
     )
     assert len(world.told) == MOST_EVENTS
+
+
+def test_whoever_hears_the_announcer_does_not_wait_for_the_api_server() -> None:
+    """A node that does not hear its announcer in time gives up its Lease."""
+    world = World()
+    world.open.clear()
+    for _ in range(3):
+        world.hears(WEB)
+    world.hears(WEB, DB)
+    world.answered.gone()
+    world.hears(WEB)
+    assert world.posts == []
+    world.open.set()
+    assert world.says(WEB) == [(name("a/web"), True)]
+    assert world.asked == 1
+
+
+def test_who_is_accused_while_the_server_is_asked_asks_again() -> None:
+    world = World()
+    world.open.clear()
+    world.hears(WEB)
+    world.happens("accused", node="node-2")
+    world.open.set()
+    world.says(WEB)
+    assert world.asked == 2

@@ -6,7 +6,8 @@
       anything else: wait, longer each time, and go on
 
 Absence is believed the second time it is seen, and where it would take something away, after a
-moment: an empty list, a kind that is not installed. The latter is asked for again now and then.
+moment: an empty list, a kind that is not installed, as the API server itself has to say
+(`watch_absence`). The latter is asked for again now and then.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ferrule.compiler.errors import Diagnostic, printable
 from ferrule.observe.cluster_api import Answer
 from ferrule.observe.cluster_config import ClusterError, Login
 from ferrule.observe.cluster_lists import MOST_STARTS
+from ferrule.observe.watch_absence import lacks, may_lack
 from ferrule.observe.watch_feed import Event, Page, Raw, RefusedError, event, key_of
 from ferrule.observe.watch_inbox import AnyFeed, Inbox
 from ferrule.observe.watch_wire import BrokenError, Wire
@@ -35,6 +37,7 @@ ABSENT_S = 30.0  # between two looks for a kind that is not installed
 DOUBT_S = 1.0  # between two looks, where the second would take something away
 FIRST_S, LONGEST_S = 0.2, 30.0
 SHORT_S, STEADY_S = 0.2, 2.0  # a watch that ends so soon was none; one that lasted so long was well
+NOT_FOUND = Answer(HTTPStatus.NOT_FOUND)
 SHORT = Answer(0, code="cluster-unreadable", problem="the watch ended at once")
 
 
@@ -143,10 +146,17 @@ class Watcher:
         if found.is_empty:
             self.stopping.wait(DOUBT_S if self.inbox.holds(self.feed) else 0)
             found = self._all()
+        if not found.version:
+            self._must_lack()
         if self.stopping.is_set():
             return
         self.inbox.replace(self.feed, found.values, found.refused)
         self.version, self.is_first = found.version, True
+
+    def _must_lack(self) -> None:
+        if not lacks(self.wire, self.feed.resource):
+            raise BrokenError(NOT_FOUND)
+        self.inbox.heard(self.feed)
 
     def _all(self) -> _Found:
         """All pages; begun anew when the server has forgotten their moment."""
@@ -161,9 +171,8 @@ class Watcher:
         while True:
             query = self.feed.query(limit=self.page, **({"continue": more} if more else {}))
             answer = self.wire.send("GET", self.feed.path, query=query)
-            if answer.status == HTTPStatus.NOT_FOUND:
-                self.inbox.heard(self.feed)
-                return True
+            if answer.status == HTTPStatus.NOT_FOUND and not more and may_lack(self.feed.resource):
+                return True  # no version: it is asked whether that is so
             if answer.status == HTTPStatus.GONE and more:
                 return False
             page = self.wire.read(Page, answer, str(self.feed))

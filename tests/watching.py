@@ -28,6 +28,7 @@ def size(raw: Raw) -> int | None:
 
 
 FEED = Feed(SERVICES, size)
+PEERS = Feed(Resource("metallb.io/v1beta2", "BGPPeer", "bgppeers"), size)
 
 
 def thing(name: str, size: object = 1, version: str = "") -> Raw:
@@ -53,22 +54,29 @@ def bookmark(version: str) -> bytes:
 
 
 class Told(Wire):
-    """Each request gets the next of what is written down for its kind: a list, a watch."""
+    """Each request gets the next of what is written down for its kind: a list, a watch.
 
-    def __init__(self) -> None:
+    `serves` is what is at other paths.
+    """
+
+    def __init__(self, path: str = FEED.path) -> None:
         super().__init__(_login(), read_s=1)
+        self.path = path
+        self.serves: dict[str, Answer] = {}
         self.lists: deque[Answer] = deque()
         self.watches: deque[list[bytes] | Answer] = deque()
         self.asked: list[dict[str, str | int]] = []
         self.logins = 0
 
     def send(self, method: str, path: str, **options: Any) -> Answer:
-        assert (method, path) == ("GET", "/api/v1/services")
+        assert method == "GET"
+        if path != self.path:
+            return self.serves.get(path, Answer(404))
         self.asked.append(dict(options["query"]))
         return self.lists.popleft()
 
     def lines(self, path: str, query: Mapping[str, str | int]) -> Iterator[list[bytes]]:
-        assert path == "/api/v1/services"
+        assert path == self.path
         self.asked.append(dict(query))
         said = self.watches.popleft()
         if isinstance(said, Answer):
@@ -101,7 +109,7 @@ class World:
     """One feed being watched, round by round."""
 
     def __init__(self, feed: Feed[Any] = FEED) -> None:
-        self.feed, self.wire, self.clock = feed, Told(), Clock()
+        self.feed, self.wire, self.clock = feed, Told(feed.path), Clock()
         self.inbox = Inbox([feed], self.clock)
         self.watcher = Watcher(self.wire, feed, self.inbox, page=500)
 

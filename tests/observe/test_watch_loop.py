@@ -1,11 +1,14 @@
 """What is made of lists and watches, whatever the server says and in whatever order."""
 
+import json
+
 import pytest
-from watching import FEED, SERVICES, World, bookmark, event, line, page, thing
+from watching import FEED, PEERS, SERVICES, World, bookmark, event, line, page, thing
 
 from ferrule.observe import watch_loop
 from ferrule.observe.cluster_api import Answer
 from ferrule.observe.watch_feed import Feed
+from ferrule.observe.watch_inbox import AnyFeed
 from ferrule.observe.watch_loop import FIRST_S, LONGEST_S, Backoff
 
 GONE = line("ERROR", code=410, reason="Expired", message="too old resource version: 1 (9)")
@@ -13,6 +16,7 @@ FORBIDDEN = Answer(403, b'{"message": "no"}')
 NOT_FOUND = Answer(404, b"404 page not found\n")
 LATER = Answer(504, b'{"message": "Too large resource version"}')
 CUT = Answer(0, code="cluster-unreachable", problem="the connection broke")
+GROUPS, PEERS_OF = "/apis", "/apis/metallb.io/v1beta2"
 AT_ONCE = "services cannot be read: the watch ended at once"
 
 
@@ -270,22 +274,106 @@ def test_an_empty_list_and_then_none_take_nothing_away(world: World) -> None:
     assert world.news() is None
 
 
-def test_a_kind_that_is_not_installed_is_complete(world: World) -> None:
-    assert world.round(NOT_FOUND, NOT_FOUND, []) == ""
+def groups(*versions: str) -> Answer:
+    """The list of groups, those of the API server itself among them."""
+    each = [
+        {"groupVersion": one, "version": one.partition("/")[2]} for one in ("apps/v1", *versions)
+    ]
+    group = {"name": "some", "versions": each}
+    return Answer(200, json.dumps({"kind": "APIGroupList", "groups": [group]}).encode())
 
-    assert world.inbox.complete
-    assert world.wire.asked == [{"limit": 500}] * 2  # and nothing is watched
-    assert world.round(page(thing("a")), []) == ""  # installed meanwhile
-    assert world.news() == {"shop/a": 1}
+
+def kinds(*names: str) -> Answer:
+    served = [{"name": one, "kind": "Some", "namespaced": True, "verbs": []} for one in names]
+    listed = {"groupVersion": "metallb.io/v1beta2", "resources": served}
+    return Answer(200, json.dumps(listed).encode())
 
 
-def test_a_kind_that_is_no_longer_installed(world: World) -> None:
+@pytest.fixture
+def peers(world: World) -> World:
+    """A world of a kind that an API server can be without, and is."""
+    world = World(PEERS)
+    world.wire.serves[GROUPS] = groups()
+    return world
+
+
+def test_a_kind_that_is_not_installed_is_complete(peers: World) -> None:
+    assert peers.round(NOT_FOUND, NOT_FOUND, []) == ""
+
+    assert peers.inbox.complete
+    assert peers.wire.asked == [{"limit": 500}] * 2  # and nothing is watched
+    assert peers.round(page(thing("a")), []) == ""  # installed meanwhile
+    assert peers.news() == {"shop/a": 1}
+
+
+def test_a_kind_that_is_no_longer_installed(peers: World) -> None:
+    listed(peers, "a")
+
+    assert peers.round(page(), NOT_FOUND) != ""
+    assert peers.news() is None
+    assert peers.round(NOT_FOUND, NOT_FOUND, []) == ""
+    assert peers.news() == {"shop/a": None}
+
+
+def test_of_a_group_that_is_there_one_kind_may_be_missing(peers: World) -> None:
+    peers.wire.serves |= {GROUPS: groups("metallb.io/v1beta2"), PEERS_OF: kinds("bfdprofiles")}
+    listed(peers, "a")
+
+    peers.round(page(), NOT_FOUND)
+    assert peers.round(NOT_FOUND, NOT_FOUND, []) == ""
+    assert peers.news() == {"shop/a": None}
+
+
+@pytest.mark.parametrize(
+    "serves",
+    [
+        {},
+        {GROUPS: Answer(404, b"default backend - 404")},
+        {GROUPS: Answer(200, b"<html>")},
+        {GROUPS: Answer(200, b'{"groups": []}')},
+        {GROUPS: FORBIDDEN},
+        {GROUPS: CUT},
+        {GROUPS: groups("metallb.io/v1beta2"), PEERS_OF: kinds("bgppeers")},
+        {GROUPS: groups("metallb.io/v1beta2"), PEERS_OF: NOT_FOUND},
+        {GROUPS: groups("metallb.io/v1beta2"), PEERS_OF: Answer(503)},
+    ],
+    ids=range(9),
+)
+def test_a_404_alone_takes_no_kind_away(peers: World, serves: dict[str, Answer]) -> None:
+    """A proxy without a backend says that too, of everything."""
+    listed(peers, "a")
+    peers.wire.serves = serves
+    peers.round(page(), NOT_FOUND)
+
+    assert peers.round(NOT_FOUND, NOT_FOUND, []) != ""
+    assert peers.news() is None
+    assert peers.inbox.holds(PEERS)
+    fresh = World(PEERS)
+    fresh.wire.serves = serves
+    assert fresh.round(NOT_FOUND, NOT_FOUND, []) != ""
+    assert not fresh.inbox.complete
+
+
+def test_what_every_api_server_has_is_never_missing(world: World) -> None:
+    world.wire.serves[GROUPS] = groups()
     listed(world, "a")
+    world.round(page(), [GONE])
 
-    assert world.round(page(), NOT_FOUND) != ""
+    assert world.round(NOT_FOUND, NOT_FOUND, []) == "services cannot be read: 404 Not Found"
     assert world.news() is None
-    assert world.round(NOT_FOUND, NOT_FOUND, []) == ""
-    assert world.news() == {"shop/a": None}
+    assert world.inbox.holds(FEED)
+
+
+@pytest.mark.parametrize("feed", [FEED, PEERS], ids=str)
+def test_a_404_after_the_first_page_is_no_end(world: World, feed: AnyFeed) -> None:
+    world = World(feed)
+    world.wire.serves[GROUPS] = groups()
+    listed(world, "a", "b")
+    world.round(page(), [GONE])
+
+    assert world.round(page(thing("a"), more="x"), NOT_FOUND, []) != ""
+    assert world.news() is None
+    assert world.watcher.version == ""
 
 
 # Objects

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ferrule.compiler.contests import Contest
 from ferrule.compiler.network import Address
 
 MOST = 512  # addresses in one message: what reads it has frames to answer in between
+MUCH = 1 << 17  # bytes after which none is added: a line that is longer than 1 MiB is not read
 Message = dict[str, object]
+Scores = Mapping[str, int]
 Names = frozenset[str]
 
 
@@ -24,12 +26,36 @@ class _Question:
     """What one address is decided by; contests that ask the same share their candidates."""
 
     elected_by: Address
-    scores: Mapping[str, int]
+    scores: Scores
     interfaces: Mapping[str, tuple[str, ...]]
 
 
+@dataclass
+class _Draft:
+    """A message that grows. `size` is about its bytes: candidates are most of them."""
+
+    groups: dict[tuple[int, int], tuple[_Question, Scores, list[Message]]] = field(
+        default_factory=dict
+    )
+    gone: list[str] = field(default_factory=list)
+    size: int = 0
+    count: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more should go in."""
+        return self.count >= MOST or self.size >= MUCH
+
+    @property
+    def message(self) -> Message:
+        """As it is sent."""
+        each = self.groups.values()
+        made = [{"scores": scores, "addresses": entries} for _, scores, entries in each]
+        return {"groups": made, "gone": self.gone}
+
+
 class Contested:
-    """The addresses, for node `me`."""
+    """The addresses, for node `me`. Whoever reads in another thread reads `version` first."""
 
     def __init__(self, me: str) -> None:
         self._me = me
@@ -52,11 +78,12 @@ class Contested:
     def update(self, changes: Mapping[str, Contest | None]) -> set[Address]:
         """Some Services are contested differently, or not any more (None)."""
         touched: set[Address] = set()
-        self.version += bool(changes)
         for service, now in changes.items():
-            before = self._contests.pop(service, None)
+            before = self._contests.get(service)
             if now is not None:
                 self._contests[service] = now
+            else:
+                self._contests.pop(service, None)
             if before == now:
                 continue
             old, new = (set(one.addresses) if one else set() for one in (before, now))
@@ -67,6 +94,7 @@ class Contested:
             for address in new:
                 self._services[address].add(service)
             touched |= old | new
+        self.version += bool(changes)
         return touched
 
     def equipped(self, have: Mapping[str, Names]) -> set[Address]:
@@ -92,29 +120,33 @@ class Contested:
 
     def messages(self, addresses: Iterable[Address]) -> Iterator[Message]:
         """These addresses as they are now, as the announcer is told."""
-        each = sorted(addresses, key=lambda one: (one.version, int(one)))
-        for start in range(0, len(each), MOST):
-            yield self._message(each[start : start + MOST])
+        draft = _Draft()
+        for address in sorted(addresses, key=lambda one: (one.version, int(one))):
+            self._add(address, draft)
+            if draft.is_full:
+                yield draft.message
+                draft = _Draft()
+        if draft.count:
+            yield draft.message
 
-    def _message(self, addresses: Collection[Address]) -> Message:
-        groups: dict[tuple[int, int], tuple[Message, list[Message]]] = {}
-        gone = []
-        for address in addresses:
-            question = self._question(address)
-            if question is None:
-                gone.append(str(address))
-                continue
-            key = (id(question.scores), id(question.interfaces))
-            if key not in groups:
-                groups[key] = ({"scores": self._fit(question)}, [])
-            entry: Message = {"address": str(address)}
-            if question.elected_by != address:
-                entry["electedBy"] = str(question.elected_by)
-            if names := question.interfaces.get(self._me):
-                entry["interfaces"] = list(names)
-            groups[key][1].append(entry)
-        made = [{**group, "addresses": entries} for group, entries in groups.values()]
-        return {"groups": made, "gone": gone}
+    def _add(self, address: Address, draft: _Draft) -> None:
+        draft.count += 1
+        question = self._question(address)
+        if question is None:
+            draft.gone.append(str(address))
+            return
+        key = (id(question.scores), id(question.interfaces))  # no other's while the draft has it
+        if key not in draft.groups:
+            scores = self._fit(question)
+            draft.groups[key] = (question, scores, [])
+            draft.size += sum(len(name) + 8 for name in scores)
+        entry: Message = {"address": str(address)}
+        if question.elected_by != address:
+            entry["electedBy"] = str(question.elected_by)
+        if names := question.interfaces.get(self._me):
+            entry["interfaces"] = list(names)
+            draft.size += sum(len(name) + 8 for name in names)
+        draft.groups[key][2].append(entry)
 
     def _question(self, address: Address) -> _Question | None:
         contests = [self._contests[one] for one in self.services(address)]

@@ -1,15 +1,21 @@
 """The announcer is told by and by what it would be told at once."""
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
+from types import FrameType
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ferrule.announce import control
+from ferrule.announce.heartbeat import LONGEST_NAME
 from ferrule.compiler.contests import Contest
-from ferrule.reconcile.contested import MOST, Contested
+from ferrule.compiler.network import Address
+from ferrule.reconcile.contested import MOST, MUCH, Contested
 
 NODES = ("n1", "n2", "n3")
 ADDRESSES = [ip_address(f"192.0.2.{n}") for n in range(1, 5)] + [ip_address("2001:db8::1")]
@@ -83,6 +89,73 @@ def test_many_addresses_come_in_several_messages_and_a_group_in_one() -> None:
     messages: list[Any] = [*table.messages(table.replace(each))]
     assert [len(m["groups"]) for m in messages] == [1, 1]
     assert [len(m["groups"][0]["addresses"]) for m in messages] == [MOST, 1]
+
+
+def sent(table: Contested, addresses: Iterable[Address]) -> Iterator[bytes]:
+    return (control.line("own", **one) for one in table.messages(addresses))
+
+
+def each_with_its_own(services: int, nodes: Iterable[str]) -> dict[str, Contest]:
+    """As with externalTrafficPolicy Local, where endpoints of no two are on the same nodes."""
+    every: dict[str, tuple[str, ...]] = dict.fromkeys(nodes, ())
+    return {
+        f"a/{n}": Contest((ip_address("192.0.2.0") + n,), dict.fromkeys(every, 0), every)
+        for n in range(services)
+    }
+
+
+@pytest.mark.parametrize(
+    ("services", "nodes"),
+    [
+        pytest.param(600, [f"{n:03}.{'node' * 15}.example" for n in range(60)], id="many"),
+        pytest.param(3, [f"{n:0{LONGEST_NAME}}" for n in range(3000)], id="vast"),
+    ],
+)
+def test_what_has_many_candidates_of_its_own_is_read_all_the_same(
+    services: int, nodes: list[str]
+) -> None:
+    table = Contested(nodes[0])
+    lines = [*sent(table, table.replace(each_with_its_own(services, nodes)))]
+    assert max(map(len, lines)) < control.LONGEST_LINE
+    read = [control.read(line) for line in control.Lines().feed(b"".join(lines)) if line]
+    entries = [entry for one in read if isinstance(one, control.Own) for entry in one.entries]
+    assert [(str(one.address), one.group.scores) for one in entries] == [
+        (str(ip_address("192.0.2.0") + n), dict.fromkeys(nodes, 0)) for n in range(services)
+    ]
+    assert len(lines) <= sum(map(len, lines)) // MUCH + 1
+
+
+@contextmanager
+def at_each_line_of(code: object, look: Any) -> Iterator[None]:
+    """Another thread may run between any two lines."""
+
+    def step(frame: FrameType, event: str, _: object) -> Any:
+        if frame.f_code is code and event in ("line", "return"):
+            look()
+        return step if frame.f_code is code else None
+
+    before = sys.gettrace()
+    sys.settrace(step)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+def test_who_reads_while_it_changes_sees_what_was_or_is_and_is_told_when_it_is() -> None:
+    table, (address, *_) = Contested("n1"), ADDRESSES
+    table.update({"a/x": contest("192.0.2.1", n1=("eth0",)), "a/y": contest("192.0.2.2")})
+    seen: list[tuple[int, tuple[str, ...], tuple[str, ...]]] = []
+
+    def look() -> None:
+        seen.append((table.version, table.interfaces("a/x"), tuple(table.services(address))))
+
+    with at_each_line_of(Contested.update.__code__, look):
+        table.update({"a/x": contest("192.0.2.1", n1=("eth1",)), "a/y": contest("192.0.2.1")})
+    look()
+    assert len(seen) > 10
+    assert {interfaces for _, interfaces, _ in seen} == {("eth0",), ("eth1",)}
+    assert {one[1:] for one in seen if one[0] == table.version} == {seen[-1][1:]}
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """Who of the cluster's agents is there, by their Leases: each renews its own and sees the others'.
 
 A Lease is over when it was not seen to change for as long as it says, by our clock alone: no two
-clocks are compared. But only while our own writes get through; an API server that is away makes
-nobody disappear, and when it is back everybody has time to renew.
+clocks are compared. But only while our own renewals get through and are seen to come back: a write
+says nothing of the watch, which may be silent for a minute before anybody notices. Otherwise time
+stands still: whoever was there stays, whoever was gone stays gone, and when it goes on everybody
+has time to renew.
 """
 
 from __future__ import annotations
@@ -13,11 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ferrule.observe.cluster_lists import Resource
+from ferrule.observe.watch_feed import RefusedError
 
 LEASES = Resource("coordination.k8s.io/v1", "Lease", "leases")
 INTERFACES = "ferrule.dev/interfaces"
 LONGEST_NAME = 253
-FRESH = 2  # so many periods after a write its writer may still judge others
+FRESH = 2  # so many periods after a renewal, and after it was seen, others may be judged
 MANY = 200
 
 
@@ -43,14 +46,16 @@ class Member:
 
 
 def member(raw: dict[str, Any]) -> Member | None:
-    """What is kept of a Lease; None for one that nobody holds."""
+    """What is kept of a Lease; None for one that nobody holds, refused if it is no node's."""
     spec, meta = raw.get("spec") or {}, raw["metadata"]
     node = spec.get("holderIdentity")
     if not node:
         return None
+    if len(node.encode()) > LONGEST_NAME or meta["name"] != lease_of(node):
+        raise RefusedError("it has not the name of its holder's Lease")
     said = (meta.get("annotations") or {}).get(INTERFACES)
     names = None if said is None else frozenset(map(str, json.loads(said)))
-    return Member(str(node), int(spec["leaseDurationSeconds"]), meta["resourceVersion"], names)
+    return Member(node, int(spec["leaseDurationSeconds"]), meta["resourceVersion"], names)
 
 
 def lease_of(node: str) -> str:
@@ -64,23 +69,43 @@ class Roll:
     def __init__(self, me: str) -> None:
         self._me = me
         self._members: dict[str, Member] = {}  # by the key of the Lease
-        self._seen: dict[str, float] = {}
-        self._written = float("-inf")
+        self._seen: dict[str, float] = {}  # when it changed
+        self._written = self._echoed = self._judged = float("-inf")
 
     def hear(self, changes: Mapping[str, Member | None], now: float) -> None:
-        """Leases that changed or went."""
+        """Leases that changed or went; a list names also those that are as they were."""
+        stood = self._clock(now)
         for key, one in changes.items():
+            before = self._members.pop(key, None)
             if one is None:
-                self._members.pop(key, None)
                 self._seen.pop(key, None)
-            else:
-                self._members[key], self._seen[key] = one, now
+                continue
+            self._members[key] = one
+            if before is None or one.version != before.version:
+                self._seen[key] = now
+                if one.node == self._me:
+                    self._echoed = now
+        self._go_on(stood, now)
 
     def wrote(self, now: float) -> None:
         """Our own Lease was renewed."""
-        if not self.fresh(now):
-            self._seen = dict.fromkeys(self._seen, now)
-        self._written = now
+        stood, self._written = self._clock(now), now
+        self._go_on(stood, now)
+
+    def _clock(self, now: float) -> float:
+        """The time that Leases are judged by: it stands still when ours is not fresh."""
+        return min(now, self._judged)
+
+    def _go_on(self, stood: float, now: float) -> None:
+        """Where time had stood still and goes on, it is as if those there had renewed just now."""
+        until = min(self._written, self._echoed) + FRESH * self.pace.renew_s
+        self._judged = max(self._judged, until)
+        if stood < now and self.fresh(now):
+            for key in [key for key in self._members if self._holds(key, stood)]:
+                self._seen[key] = now
+
+    def _holds(self, key: str, at: float) -> bool:
+        return at - self._seen[key] <= self._members[key].lasts_s
 
     @property
     def pace(self) -> Pace:
@@ -93,16 +118,16 @@ class Roll:
         return any(one.node == self._me for one in self._members.values())
 
     def fresh(self, now: float) -> bool:
-        """Whether our own Lease was written lately."""
-        return now - self._written <= FRESH * self.pace.renew_s
+        """Whether our own Lease was written lately, and seen to be."""
+        return now <= self._judged
 
     def present(self, now: float) -> dict[str, Member]:
-        """Whose Lease is valid, by node; all that were, while our own is not fresh."""
-        fresh = self.fresh(now)
+        """Whose Lease is valid, by node."""
+        at = self._clock(now)
         return {
             one.node: one
             for key, one in self._members.items()
-            if one.node != self._me and (not fresh or now - self._seen[key] <= one.lasts_s)
+            if one.node != self._me and self._holds(key, at)
         }
 
     def interfaces(self) -> dict[str, frozenset[str]]:

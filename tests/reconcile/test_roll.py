@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from ferrule.observe.watch_feed import RefusedError
 from ferrule.reconcile.roll import INTERFACES, Member, Roll, lease_of, member
 
 PEERS = ("node-2", "node-3")
@@ -21,13 +22,23 @@ def roll(now: float = 0.0) -> Roll:
     return made
 
 
+def seen(one: Roll, now: float, *names: str) -> None:
+    """These have renewed theirs, and the watch says so."""
+    one.hear({f"ns/{name}": lease(name, int(10 * now)) for name in names}, now)
+
+
+def renew(one: Roll, now: float, *others: str) -> None:
+    """We renew ours, and the watch says so of it and of these."""
+    one.wrote(now)
+    seen(one, now, "node-1", *others)
+
+
 def test_a_lease_that_is_not_renewed_runs_out_by_our_clock() -> None:
     one = roll()
     for now in (2.0, 4.0, 6.0, 8.0):
-        one.wrote(now)
-        one.hear({"ns/node-2": lease("node-2", int(now))}, now)
+        renew(one, now, "node-2")
         assert set(one.present(now)) == {*PEERS}
-    one.wrote(9.0)
+    renew(one, 9.0)
     assert set(one.present(9.0)) == {"node-2"}
 
 
@@ -38,11 +49,74 @@ def test_nobody_is_gone_while_our_own_is_not_written() -> None:
     assert not one.fresh(1000.0)
 
     # Back again: the others have as long as a Lease lasts to renew theirs.
-    one.wrote(1001.0)
+    renew(one, 1001.0)
     assert set(one.present(1001.0)) == {*PEERS}
     for now in (1003.0, 1005.0, 1007.0, 1009.5):
-        one.wrote(now)
+        renew(one, now)
     assert set(one.present(1009.5)) == set()
+
+
+def test_nobody_is_gone_while_the_watch_is_silent_and_writes_get_through() -> None:
+    one = roll()
+    for step in range(1, 33):
+        one.wrote(2.0 * step)
+        assert set(one.present(2.0 * step)) == {*PEERS}
+    assert not one.fresh(64.0)
+
+    # A new list: of the one that died meanwhile it is not known yet.
+    seen(one, 65.0, "node-1", "node-2")
+    assert one.fresh(65.0)
+    for now in (67.0, 69.0, 71.0, 73.0):
+        assert set(one.present(now)) == {*PEERS}
+        renew(one, now, "node-2")
+    assert set(one.present(73.1)) == {"node-2"}
+
+
+def test_what_is_seen_of_ours_is_no_write() -> None:
+    one = roll()
+    seen(one, 5.0, "node-1")
+    assert not one.fresh(5.0)
+    one.wrote(5.1)
+    assert one.fresh(5.1)
+
+
+def gone(*, since_s: int = 8) -> Roll:
+    """One in which node-3 is gone for a while."""
+    one = roll()
+    for now in range(2, since_s + 9, 2):
+        renew(one, now, "node-2")
+    assert set(one.present(since_s + 8)) == {"node-2"}
+    return one
+
+
+@pytest.mark.parametrize("silent", ["writes", "watch"])
+def test_who_was_gone_is_so_while_our_own_is_not_fresh_and_after(silent: str) -> None:
+    one = gone(since_s=3600)
+    for now in range(3610, 3640, 2):
+        if silent == "writes":
+            seen(one, now, "node-2")
+        else:
+            one.wrote(now)
+        assert set(one.present(now)) == {"node-2"}
+    assert not one.fresh(3640)
+    renew(one, 3640)
+    assert one.fresh(3640)
+    assert set(one.present(3640)) == {"node-2"}
+
+
+def test_who_was_gone_and_renews_is_there_at_once() -> None:
+    one = gone()
+    assert not one.fresh(30.0)
+    seen(one, 30.0, "node-3")
+    assert set(one.present(30.0)) == {*PEERS}
+    renew(one, 31.0)
+    assert set(one.present(39.0)) == {*PEERS}
+
+
+def test_a_list_that_names_a_lease_once_more_is_no_sign_of_life() -> None:
+    one = gone()
+    one.hear({"ns/node-3": lease("node-3")}, 16.0)
+    assert set(one.present(16.0)) == {"node-2"}
 
 
 def test_a_lease_that_is_deleted_or_given_back_is_gone_at_once() -> None:
@@ -59,9 +133,9 @@ def test_many_members_renew_less_often() -> None:
     assert one.fresh(20.0)
 
 
-def raw(**spec: object) -> dict[str, Any]:
+def raw(name: str = "ferrule-node-node-2", **spec: object) -> dict[str, Any]:
     notes = {INTERFACES: json.dumps(["eth0"])}
-    meta = {"name": "x", "resourceVersion": "7", "annotations": notes}
+    meta = {"name": name, "resourceVersion": "7", "annotations": notes}
     return {"metadata": meta, "spec": spec}
 
 
@@ -69,6 +143,15 @@ def test_what_is_kept_of_a_lease() -> None:
     said = member(raw(holderIdentity="node-2", leaseDurationSeconds=8))
     assert said == Member("node-2", 8, "7", frozenset({"eth0"}))
     assert member(raw(leaseDurationSeconds=8)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "holder"),
+    [("ferrule-node-node-3", "node-2"), ("x", "x"), (lease_of("n" * 300), "n" * 300)],
+)
+def test_a_lease_that_is_not_its_holder_s_own_is_refused(name: str, holder: str) -> None:
+    with pytest.raises(RefusedError):
+        member(raw(name, holderIdentity=holder, leaseDurationSeconds=8))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ To the process, `{"kind": ...}` with
 
     setup     first: node, cluster, bind, port, secrets (none: no beats, Leases alone), interfaces,
               excluded
-    members   who holds a Lease, at which address ("": not known), and whether ours is fresh
+    members   who holds a Lease, at which address ("": not known), and whether ours is fresh; of
+              those `idle` ones have not begun to announce
     own       addresses that are set, by groups of candidates, and those that are `gone`; all
               others stay
     leave
@@ -52,6 +53,7 @@ class Roster:
 
     members: Mapping[str, str]
     fresh: bool
+    idle: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -145,10 +147,11 @@ def _roster(data: Mapping[str, Any]) -> Roster:
     if not isinstance(fresh, bool):
         raise ControlError("fresh")
     members = {
-        _name(name): str(ip_address(where)) if _text(where) else ""
+        name: str(ip_address(where)) if _text(where) else ""
         for name, where in data["members"].items()
+        if _is_name(name)  # or one that is odd would hide all others
     }
-    return Roster(members, fresh)
+    return Roster(members, fresh, frozenset(_texts(data.get("idle", []))))
 
 
 def _own(data: Mapping[str, Any]) -> Own:
@@ -201,7 +204,12 @@ def _texts(value: object) -> tuple[str, ...]:
 
 
 def _name(value: object) -> str:
-    """Of a node: beats have a byte for its length."""
-    if not 0 < len(_text(value).encode()) <= LONGEST_NAME:
+    """Of a node."""
+    if not _is_name(name := _text(value)):
         raise ControlError("name")
-    return _text(value)
+    return name
+
+
+def _is_name(text: str) -> bool:
+    """Whether it can be a node's: beats have a byte for its length."""
+    return 0 < len(text.encode()) <= LONGEST_NAME

@@ -43,6 +43,14 @@ def test_a_setup() -> None:
 def test_a_roster() -> None:
     one = read(kind="members", members={"node-1": "192.0.2.1", "node-2": ""}, fresh=False)
     assert one == Roster({"node-1": "192.0.2.1", "node-2": ""}, fresh=False)
+    one = read(kind="members", members={"node-1": ""}, fresh=True, idle=["node-1"])
+    assert one == Roster({"node-1": ""}, fresh=True, idle=frozenset({"node-1"}))
+
+
+@pytest.mark.parametrize("odd", ["", "x" * 254, "\u00e9" * 127])
+def test_a_name_that_is_none_hides_no_others(odd: str) -> None:
+    one = read(kind="members", members={odd: "192.0.2.9", "node-1": ""}, fresh=True)
+    assert one == Roster({"node-1": ""}, fresh=True)
 
 
 def test_addresses_that_are_set_and_gone() -> None:
@@ -80,7 +88,7 @@ def test_a_bad_setup_is_refused_and_says_nothing_of_it(change: dict[str, object]
 
 
 FIELDS = (
-    *SETUP.keys(), "members", "fresh", "groups", "gone", "scores", "addresses", "electedBy",
+    *SETUP.keys(), "members", "fresh", "idle", "groups", "gone", "scores", "addresses", "electedBy",
     "address",
 )  # fmt: skip
 

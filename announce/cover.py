@@ -11,17 +11,18 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from ferrule.announce.filter import MOST_RANGES, Range, ranges
+from ferrule.announce.filter import MOST_RANGES, Range, merged, ranges
 
 _FEW = 16
 
 
 @dataclass
 class Cover:
-    """The ranges, and how many values in them are nobody's any more."""
+    """The ranges, how many values in them are nobody's any more, and how many ranges have room."""
 
     ranges: tuple[Range, ...] = ()
     stale: int = 0
+    most: int = MOST_RANGES
 
     def include(self, values: Collection[int], every: Iterable[int]) -> bool:
         """Let these through too; `every` are all that are to be. Whether ranges changed."""
@@ -31,7 +32,7 @@ class Cover:
         if len(missing) > _FEW:
             self._anew(every)
         for one in missing:
-            self.ranges = widened(self.ranges, one)
+            self.ranges = widened(self.ranges, one, self.most)
         return True
 
     def leave(self, values: Collection[int], every: Iterable[int]) -> bool:
@@ -43,8 +44,12 @@ class Cover:
         self._anew(kept)
         return True
 
+    def merge(self, most: int) -> None:
+        """Be of no more ranges than so many, from now on."""
+        self.most, self.ranges = most, merged(self.ranges, most)
+
     def _anew(self, every: Iterable[int]) -> None:
-        self.ranges, self.stale = ranges(every), 0
+        self.ranges, self.stale = ranges(every, self.most), 0
 
 
 def word(address: bytes) -> int:

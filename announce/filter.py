@@ -1,9 +1,10 @@
 """Which frames the kernel lets through: classic BPF programs for the addresses we answer for.
 
 A big segment is full of requests for others; what the kernel drops costs this process nothing.
-The addresses become at most 256 ranges, searched as a binary tree. Above that the narrowest gaps
-between ranges are filled, which lets some foreign requests through: whoever reads the frames asks
-for the exact address again. So does the IPv6 program, which looks at the target's low 32 bits.
+The addresses become at most 256 ranges, searched as a binary tree. Above that, or where the kernel
+has no room for so many (`ports.py`), the narrowest gaps between ranges are filled, which lets some
+foreign requests through: whoever reads the frames asks for the exact address again. So does the
+IPv6 program, which looks at the target's low 32 bits.
 
 A program has to be on the socket before it is bound, or frames that came in between are queued
 (`ports.py`). Replacing it is atomic and needs no privilege.
@@ -20,7 +21,7 @@ from itertools import pairwise
 
 from ferrule.announce import ndp
 
-MOST_RANGES = 256  # two trees of them in 10 KB: older kernels give a socket 20 KB for options
+MOST_RANGES = 256  # two trees of them have to stay below the kernel's 4096 instructions
 _SPAN = 100  # comparisons that share their exits: a jump reaches 255 instructions
 _SO_ATTACH_FILTER = 26
 _WHOLE = 0xFFFF
@@ -50,12 +51,18 @@ _Item = _Step | str  # a string is a label: the place of the next step
 
 def ranges(values: Iterable[int], most: int = MOST_RANGES) -> tuple[Range, ...]:
     """The values as at most so many ranges: neighbors joined, then the narrowest gaps filled."""
-    ordered = sorted(set(values))
-    gaps = sorted((low - high, index) for index, (low, high) in enumerate(pairwise(ordered)))
+    return merged([(one, one) for one in sorted(set(values))], most)
+
+
+def merged(known: Sequence[Range], most: int) -> tuple[Range, ...]:
+    """At most so many ranges with all that these have: the narrowest gaps filled."""
+    gaps = sorted(
+        (left[1] - right[0], index) for index, (left, right) in enumerate(pairwise(known))
+    )
     kept = sorted(index for gap, index in gaps[: most - 1] if gap < -1)
     starts = [0, *(index + 1 for index in kept)]
-    ends = [*kept, len(ordered) - 1]
-    return tuple((ordered[a], ordered[b]) for a, b in zip(starts, ends, strict=True) if ordered)
+    ends = [*kept, len(known) - 1]
+    return tuple((known[a][0], known[b][1]) for a, b in zip(starts, ends, strict=True) if known)
 
 
 def arp_program(interface: int, owned: Sequence[Range]) -> bytes:

@@ -1,16 +1,22 @@
 """The sockets of one interface: one for ARP, one for neighbor discovery, and its groups.
 
 Needs CAP_NET_RAW to open; afterwards programs are replaced and frames sent without it.
+
+A socket has net.core.optmem_max bytes for its program as the kernel translated it, and while one is
+replaced, for the old and the new one. 256 ranges from 128.0.0.0 on are 22 KB (measured); kernels
+before 6.8 allow 20 KB. So where a program is refused, one with half as many ranges is tried, down
+to a single one.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from ferrule.announce import arp, filter, ndp  # noqa: A004  # its name says what it is
 from ferrule.announce.cover import Cover, word
+from ferrule.announce.filter import Range
 from ferrule.announce.groups import Groups
 from ferrule.announce.links import Link
 from ferrule.announce.wire import Mac, Verdict
@@ -21,6 +27,7 @@ _MUCH = 1 << 20  # as much as rmem_max allows: routers that start ask for all ad
 BATCH = 64  # frames at a time, so that no interface keeps the others waiting
 Answer = Callable[[bytes, Mac, Collection[bytes], Collection[Mac]], Verdict]
 Change = Callable[[Cover, Collection[int], Iterable[int]], bool]
+Program = Callable[[int, Sequence[Range]], bytes]
 
 
 @dataclass(slots=True)
@@ -64,12 +71,16 @@ class Ear:
 
 
 class Port:
-    """An interface that addresses are announced on. `owned` are those answered for, packed."""
+    """An interface that addresses are announced on. `owned` are those answered for, packed.
+
+    One that `is_deaf` hears not all that it has to, and is of no use any more.
+    """
 
     def __init__(self, link: Link) -> None:
         self.link = link
         self.owned: dict[bytes, Tally] = {}
         self.groups = Groups(link.index)
+        self.is_deaf = False
         self._covers = {4: Cover(), 16: Cover()}
         self.ears: tuple[Ear, Ear] = (
             Ear(_open(link, _ETH_P_ARP), arp.answer, slice(28, 32)),
@@ -80,7 +91,7 @@ class Port:
         """Answer for these too; False where groups could not be joined, to be tried again."""
         new = [one for one in addresses if one not in self.owned]
         self.owned.update((one, Tally()) for one in new)
-        self._filter(new, Cover.include)
+        self.is_deaf |= not self._filter(new, Cover.include)
         return self.groups.join(ndp.solicited_node(one) for one in new if len(one) == 16)
 
     def part(self, addresses: Iterable[bytes]) -> dict[bytes, Tally]:
@@ -90,14 +101,37 @@ class Port:
         self.groups.leave(ndp.solicited_node(one) for one in old if len(one) == 16)
         return old
 
-    def _filter(self, changed: Collection[bytes], change: Change) -> None:
+    def _filter(self, changed: Collection[bytes], change: Change) -> bool:
+        """Whether the kernel knows; if not, its programs are those that it had."""
         programs = ((4, self.ears[0], filter.arp_program), (16, self.ears[1], filter.ndp_program))
+        taken = True
         for length, ear, program in programs:
             values = [word(one) for one in changed if len(one) == length]
+            if not values:
+                continue
             every = (word(one) for one in self.owned if len(one) == length)
-            cover = self._covers[length]
-            if values and change(cover, values, every):
+            cover = replace(self._covers[length])
+            if change(cover, values, every) and not self._attach(ear, program, cover):
+                taken = False
+            else:
+                self._covers[length] = cover
+        return taken
+
+    def _attach(self, ear: Ear, program: Program, cover: Cover) -> bool:
+        """Whether the kernel took it, if need be with fewer and wider ranges, as is remembered.
+
+        It is never without any: who sends to another VLAN, or by another interface, is told from
+        who asks here by the program alone.
+        """
+        while True:
+            try:
                 filter.attach(ear.sock, program(self.link.index, cover.ranges))
+            except OSError:  # ENOMEM
+                if len(cover.ranges) < 2:
+                    return False
+                cover.merge(len(cover.ranges) // 2)
+            else:
+                return True
 
     def announce(self, address: bytes, form: int) -> bool:
         """Send one unasked; whether the interface took it."""

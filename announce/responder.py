@@ -237,7 +237,10 @@ class Responder:
         port = self.ports.get(link.index) or self._open(link)
         if port is None or not port.join(addresses):
             self._retry_at = now + RETRY_S
-        if port is not None:
+        if port is not None and port.is_deaf:
+            self._close(link.index)  # a new one has no old program beside which there is no room
+            self._retry_at = now + RETRY_S
+        elif port is not None:
             for address in addresses:
                 self._begin(port, address, now)
 

@@ -46,6 +46,20 @@ def test_what_is_owned_gets_through(story: list[tuple[bool, set[int]]]) -> None:
             assert cover.ranges == ()
 
 
+@given(st.sets(words, max_size=40), st.integers(1, 8), st.sets(words, max_size=40))
+def test_with_less_room_it_has_all_and_stays_small(
+    owned: set[int], most: int, more: set[int]
+) -> None:
+    cover = Cover()
+    cover.include(owned, owned)
+    cover.merge(most)
+    assert all(covered(cover.ranges, one) for one in owned)
+    cover.include(more, owned | more)
+    assert all(covered(cover.ranges, one) for one in owned | more)
+    cover.leave(owned, more)
+    assert len(cover.ranges) <= most
+
+
 def test_what_is_given_up_is_let_through_for_a_while_only() -> None:
     cover, owned = Cover(), set(range(0, 400, 2))
     cover.include(owned, owned)

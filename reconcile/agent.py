@@ -9,11 +9,9 @@ heard. The agent may be gone too: FRR goes on, and the next agent begins with a 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ferrule.compiler.network import Family
-from ferrule.compiler.source import Document
 from ferrule.observe.cluster_api import Api
 from ferrule.observe.watch import Watches
 from ferrule.observe.watch_inbox import Batch
@@ -21,21 +19,15 @@ from ferrule.reconcile import feeds, reports
 from ferrule.reconcile.announcing import Announcing, Changes, Speak
 from ferrule.reconcile.answering import Answering
 from ferrule.reconcile.events import About, Event, Events
-from ferrule.reconcile.gate import Gate, SetKey
+from ferrule.reconcile.gate import Gate
 from ferrule.reconcile.intent import Intent
 from ferrule.reconcile.layer2 import Choices
 from ferrule.reconcile.local import Local
 from ferrule.reconcile.logs import Log
 from ferrule.reconcile.publish import Publisher, node_owner
 from ferrule.reconcile.saying import Saying
-from ferrule.reconcile.switch_status import (
-    LABEL,
-    PREFIX,
-    accepted,
-    config_map,
-    read,
-    status_of,
-)
+from ferrule.reconcile.switch_heard import SwitchesHeard
+from ferrule.reconcile.switch_status import LABEL, PREFIX, config_map
 from ferrule.reconcile.told import Told
 
 TICK_S = 0.2
@@ -92,7 +84,7 @@ class Agent:
         self._slices, self._nodes = feeds.slices(), feeds.nodes()
         self._secrets = feeds.secrets(settings.namespace)
         self._maps = feeds.config_maps(settings.namespace, LABEL, config_map)
-        self._accepted: dict[tuple[str, str], Mapping[str, object]] = {}
+        self._switches = SwitchesHeard()
         watched = (
             *self._spec,
             self._services,
@@ -128,7 +120,8 @@ class Agent:
         self.answering.turn(changed)
         if changed is None or changed.classes:
             self.announcing.again()
-            self._limit()
+            self._switches.news = True  # what they take is to be compared with another spec
+        self._heed()
         self._mistakes()
         self._untold = _and(self._untold, changed.advertisements if changed else None)
         if self.announcing.turn(changed.advertisements if changed else {}):
@@ -142,9 +135,10 @@ class Agent:
             for key, document in batch.of(feed).items():
                 self._intent.object(str(feed), key, document)
                 if feed.resource.kind == "Switch":
-                    self._accept("object", key.rpartition("/")[2], document)
+                    self._switches.hear("object", key.rpartition("/")[2], document)
         for key, document in batch.of(self._maps).items():
-            self._accept("map", key.rpartition("/")[2].removeprefix(PREFIX), document)
+            switch = key.rpartition("/")[2].removeprefix(PREFIX)
+            self._switches.hear("map", switch, document)
         for key, document in batch.of(self._nodes).items():
             self.local.learn_node(key, document)
             if key == self.settings.node and document is not None:
@@ -164,32 +158,13 @@ class Agent:
                 self._log.warning("objectRefused", kind=str(of_kind), object=key, error=why)
         self.complete |= batch.complete
 
-    def _accept(self, kind: str, switch: str, document: Document | None) -> None:
-        """What a switch says that it accepts."""
-        if document is None:
-            self._accepted.pop((kind, switch), None)
-        else:
-            self._accepted[kind, switch] = status_of(document)
-        by_switch: dict[str, frozenset[SetKey]] = {}
-        for (_, name), said in self._accepted.items():
-            by_switch[name] = by_switch.get(name, frozenset()) | accepted(said)
-        self.gate.accepted(by_switch)
-        self._limit()
-
-    def _limit(self) -> None:
-        """How much each switch takes of this node, by what it says."""
-        node = self.local.node
-        limits: dict[tuple[str, Family], int] = {}
-        for session in node.sessions if node else ():
-            if (end := session.switch_end) is None:
-                continue
-            for (_, name), said in self._accepted.items():
-                for family in session.node_end.families if name == end.switch else ():
-                    limit = read(said).limit(family, end.vrf, end.neighbor)
-                    if limit is not None:
-                        slot = (name, family)
-                        limits[slot] = min(limit, limits.get(slot, limit))
-        self.announcing.room.limits(limits)
+    def _heed(self) -> None:
+        """What switches say that they take, for whoever holds back the rest."""
+        node, reading = self.local.node, self.local.reading
+        if self._switches.news and node is not None and reading is not None:
+            self._switches.news = False
+            self.gate.accepted(self._switches.whole(reading.compilation.network.sets))
+            self.announcing.room.limits(self._switches.limits(node))
 
     def _mistakes(self) -> None:
         """Say what is wrong with the spec, each time it is something else."""

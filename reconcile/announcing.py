@@ -144,12 +144,10 @@ class Announcing:
             return self._sync(speaker, network, closed)
         if not commands:
             return speaker.check()
+        self._sent |= {prefix: new for prefix, new in fitting.items() if new is not None}
         done = speaker.change(dict(map(line_of, commands)))
-        for prefix, new in fitting.items():
-            if new is None:
-                self._sent.pop(prefix, None)
-            else:
-                self._sent[prefix] = new
+        for prefix in [prefix for prefix, new in fitting.items() if new is None]:
+            self._sent.pop(prefix, None)
         return done
 
     def _sync(self, speaker: Speaker, network: Network, closed: frozenset[SetKey]) -> Synced:
@@ -158,17 +156,17 @@ class Announcing:
         network = replace(network, nodes=(node,))
         intended = frr.intend(frr.lower(node, network), network.cluster)
         self._whole = True
+        sent = {one.prefix: one for one in node.advertisements}
+        self._sent |= sent  # whatever comes of it: FRR may have taken a part
         done = speaker.sync(intended)
-        self._whole, self.begun = False, True
-        self._sent = {one.prefix: one for one in node.advertisements}
+        self._whole, self.begun, self._sent = False, True, sent
         self._lines = frr.Lines(node, network)
         return done
 
     def _begin(self, speaker: Speaker, node: Node) -> None:
         """What FRR announces at the beginning is not held back."""
         announced = speaker.announced()
-        there = [one for one in node.advertisements if str(one.prefix) in announced]
-        self._gate.announced(one.route_class for one in there)
+        there = (one for one in node.advertisements if str(one.prefix) in announced)
         self._sent = {one.prefix: one for one in there}
 
     def _failed(self, bad: Trouble) -> None:

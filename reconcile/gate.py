@@ -1,9 +1,10 @@
 """What a node announces already: what its switches accept, and nothing that they still refuse.
 
 A prefix is held back while a switch that would hear it does not accept its set, as its status says;
-but not for ever: after a bounded wait it is announced all the same, and that is said. Foreign ends
-say nothing about what they accept, so whatever one of them hears is announced at once. What FRR
-announces when the agent begins stays announced.
+but not for ever: after a bounded wait it is announced all the same, and that is said as long as it
+is so. Foreign ends say nothing about what they accept, so whatever one of them hears is announced
+at once. A set may have to wait again: its pool has grown, the node has another switch. What is
+announced already stays announced (`without`).
 """
 
 from __future__ import annotations
@@ -32,16 +33,14 @@ class Gate:
         self._wait_s = wait_s
         self._accepted: Accepted = {}
         self._since: dict[Held, float] = {}
-        self._passed: set[SetKey] = set()
         self.overdue: frozenset[Held] = frozenset()
 
     def accepted(self, by_switch: Accepted) -> None:
-        """What the switches say that they accept, by name; one that says nothing is not there."""
-        self._accepted = by_switch
+        """What the switches say that they accept, by name.
 
-    def announced(self, classes: Iterable[RouteClass]) -> None:
-        """What is announced already, and stays so."""
-        self._passed.update(key_of(one) for one in classes)
+        The last word of one that says nothing any more holds: to be silent is not to refuse.
+        """
+        self._accepted = {**self._accepted, **by_switch}
 
     def closed(self, node: Node, now: float) -> frozenset[SetKey]:
         """The sets of a node that have to wait; each is waited for since it was first asked."""
@@ -49,9 +48,7 @@ class Gate:
         self._since = {one: self._since.get(one, now) for one in waiting}
         overdue = {one for one, since in self._since.items() if now - since >= self._wait_s}
         self.overdue = frozenset(overdue)
-        closed = frozenset(one.key for one in waiting - overdue)
-        self._passed.update(key for one in node.classes if (key := key_of(one)) not in closed)
-        return closed
+        return frozenset(one.key for one in waiting - overdue)
 
     def _waiting(self, node: Node) -> Iterable[Held]:
         switches = {one.switch_end.switch for one in node.sessions if one.switch_end}
@@ -63,10 +60,11 @@ class Gate:
         )
         for one in node.classes:
             key = key_of(one)
-            if key in self._passed or one.is_heard(foreign):
+            refusing = [each for each in switches if key not in self._accepted.get(each, ())]
+            if not refusing or one.is_heard(foreign):
                 continue
-            for switch in switches:
-                if one.is_heard(node.ears(switch)) and key not in self._accepted.get(switch, ()):
+            for switch in refusing:
+                if one.is_heard(node.ears(switch)):
                     yield Held(key, switch)
 
     @property

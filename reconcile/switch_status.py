@@ -15,7 +15,15 @@ from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 
 from ferrule.compiler.errors import printable
-from ferrule.compiler.network import DEFAULT_VRF, FAMILIES, Address, Family, Prefix, family_of
+from ferrule.compiler.network import (
+    DEFAULT_VRF,
+    FAMILIES,
+    Address,
+    Family,
+    Prefix,
+    PrefixSet,
+    family_of,
+)
 from ferrule.compiler.source import Document
 from ferrule.observe.cluster_lists import Resource
 from ferrule.reconcile.events import About, Event
@@ -250,11 +258,17 @@ class Known:
         found = (o for o in each if o.family == family and _is_for(o.neighbors, vrf, neighbor))
         return min((one.limit for one in found), default=None)
 
+    def whole(self, sets: Mapping[SetKey, PrefixSet]) -> frozenset[SetKey]:
+        """The sets that it takes of every node that has them to say, and all that `sets` have.
 
-def accepted(said: Json) -> frozenset[SetKey]:
-    """The sets that a switch takes whole, and of every node that has them to say."""
-    each = read(said).accepted or Accepted()
-    return frozenset(one.key for one in each.sets if one.neighbors is None and not one.partial)
+        What it says may be of an older spec, in which a pool was smaller.
+        """
+        return frozenset(
+            one.key
+            for one in (self.accepted.sets if self.accepted else ())
+            if one.neighbors is None and not one.partial
+            if one.key not in sets or {*map(str, sets[one.key].blocks)} <= {*one.prefixes}
+        )
 
 
 def config_map(raw: Json) -> Document:

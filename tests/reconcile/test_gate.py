@@ -20,6 +20,7 @@ Node n1: {ips: [10.1.0.11]}
 Service shop/web: {}
 """
 FOREIGN = BOTH.replace("Switch tor-b: {addresses: [10.1.0.2/24]}\n", "")
+ALONE = FOREIGN.replace("BGPPeer b: {peerAddress: 10.1.0.2}\n", "")
 KEY: SetKey = ("public", "ipv4", 32)
 WAIT_S = 30.0
 
@@ -50,7 +51,18 @@ def test_it_does_not_wait_for_ever() -> None:
     assert not gate.waits
 
 
-def test_what_passed_once_stays_announced() -> None:
+def test_it_is_said_as_long_as_it_is_announced_unaccepted() -> None:
+    gate, one = Gate(0), node()
+    gate.accepted({"tor-a": {KEY}})
+    for now in range(3):
+        assert gate.closed(one, now) == frozenset()
+        assert gate.overdue == {Held(KEY, "tor-b")}
+    gate.accepted({"tor-b": {KEY}})
+    gate.closed(one, 3)
+    assert not gate.overdue
+
+
+def test_a_switch_that_says_nothing_any_more_has_refused_nothing() -> None:
     gate, one = Gate(WAIT_S), node()
     gate.accepted({"tor-a": {KEY}, "tor-b": {KEY}})
     gate.closed(one, 0)
@@ -58,10 +70,38 @@ def test_what_passed_once_stays_announced() -> None:
     assert gate.closed(one, 1) == frozenset()
 
 
-def test_what_is_announced_at_the_beginning_is_not_withdrawn() -> None:
+def test_a_set_that_a_switch_takes_no_longer_whole_waits_again() -> None:
+    """Its pool has grown, say."""
     gate, one = Gate(WAIT_S), node()
-    gate.announced(each.route_class for each in one.advertisements)
+    gate.accepted({"tor-a": {KEY}, "tor-b": {KEY}})
     assert gate.closed(one, 0) == frozenset()
+    gate.accepted({"tor-a": {KEY}, "tor-b": set()})
+    assert gate.closed(one, 100) == {KEY}
+    assert gate.closed(one, 129.9) == {KEY}
+    assert gate.closed(one, 130) == frozenset()
+    gate.accepted({"tor-a": {KEY}, "tor-b": {KEY}})
+    assert gate.closed(one, 131) == frozenset()
+    gate.accepted({"tor-a": set(), "tor-b": {KEY}})
+    assert gate.closed(one, 132) == {KEY}
+
+
+def test_another_switch_of_the_node_is_waited_for() -> None:
+    gate, one = Gate(WAIT_S), node(ALONE)
+    gate.accepted({"tor-a": {KEY}})
+    assert gate.closed(one, 0) == frozenset()
+    assert gate.closed(node(), 1) == {KEY}
+    gate.accepted({"tor-b": {KEY}})
+    assert gate.closed(node(), 2) == frozenset()
+
+
+def test_of_a_set_that_waits_again_what_is_announced_stays() -> None:
+    gate, one = Gate(WAIT_S), node(BOTH + "Service shop/more: {}\n")
+    gate.accepted({"tor-a": {KEY}, "tor-b": {KEY}})
+    assert gate.closed(one, 0) == frozenset()
+    gate.accepted({"tor-a": set()})
+    told, later = one.advertisements
+    assert without(one, gate.closed(one, 1), {told.prefix}).advertisements == (told,)
+    assert later.prefix != told.prefix
 
 
 def test_a_foreign_end_is_told_at_once() -> None:

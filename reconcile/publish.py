@@ -94,10 +94,7 @@ class Publisher(threading.Thread):
             self._wanted.pop(key, None)
         else:
             self._wanted[key] = post
-        if post.said is not None and self._said.get(key) == post.said:
-            self._posts.drop(key)
-        else:
-            self._posts.put(key, post)
+        self._posts.put(key, post)
 
     def compare(self, resource: Resource, namespace: str, there: Mapping[str, object]) -> None:
         """Say again what is not said any more by the objects of a kind: by name, what each says.
@@ -111,20 +108,24 @@ class Publisher(threading.Thread):
                 del self._wanted[key]
                 self._said.pop(key, None)
             elif key in self._said and not _holds(post.said, there.get(post.name)):
-                self._said.pop(key, None)  # else the same word, put once more, would be dropped
+                self._said.pop(key, None)  # else it would not be written again
                 self._posts.put(key, post)
 
-    def stop(self) -> None:
-        """No more."""
+    def stop(self, within_s: float = 2.0) -> None:
+        """No more; a write that hangs by then ends by itself."""
         self._stopping.set()
         self._posts.stop()
-        self.join()
+        self.join(within_s)
 
     def run(self) -> None:
         """Until it is stopped."""
         while (taken := self._posts.take()) is not None:
             key, post = taken
             if not self._leading():
+                continue
+            # Only here, where nobody else writes: seen earlier, it could be another by now.
+            if post.said is not None and self._said.get(key) == post.said:
+                self._posts.done(key)
                 continue
             self._said.pop(key, None)  # nobody knows, while it is written
             answer = self._write(post)

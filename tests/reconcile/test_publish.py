@@ -5,7 +5,7 @@ what it is told.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -53,8 +53,8 @@ class Server:
 
 
 @contextmanager
-def publishing(server: Server) -> Iterator[Publisher]:
-    publisher = Publisher(server)  # type: ignore[arg-type]
+def publishing(server: Server, leading: Callable[[], bool] = lambda: True) -> Iterator[Publisher]:
+    publisher = Publisher(server, leading)  # type: ignore[arg-type]
     try:
         yield publisher
     finally:
@@ -146,6 +146,39 @@ def test_what_is_said_while_something_else_is_written_comes_after_it(
     server.open.set()
     publisher.put(post("b", {}))
     says(server, a=first, b={})
+
+
+def test_what_is_said_just_before_something_else_is_written_comes_after_it(server: Server) -> None:
+    """Between the two it is asked who leads."""
+    first, second = {"peers": ["x"]}, {"peers": ["y"]}
+    asked, go = threading.Event(), threading.Event()
+    go.set()
+
+    def leads() -> bool:
+        asked.set()
+        return go.wait(10)
+
+    with publishing(server, leads) as publisher:
+        publisher.put(post("a", first))
+        says(server, a=first)
+        go.clear()
+        asked.clear()
+        publisher.put(post("a", second))
+        assert asked.wait(10)
+        publisher.put(post("a", first))
+        go.set()
+        publisher.put(post("b", {}))
+        says(server, a=first, b={})
+
+
+def test_who_stops_does_not_wait_for_a_server_that_hangs(server: Server) -> None:
+    with publishing(server) as publisher:
+        server.open.clear()
+        publisher.put(post("a", {}))
+        wait_for(lambda: server.begun, 5, "it is being written")
+        publisher.stop(0.1)
+        assert publisher.is_alive()
+        assert not server.asked
 
 
 def test_a_kind_that_is_installed_later_is_found(server: Server, publisher: Publisher) -> None:

@@ -16,7 +16,7 @@ from ferrule.compiler.plan import Impact
 from ferrule.compiler.source import Document
 from ferrule.compiler.spec import read_spec, sort_documents
 from ferrule.observe import files
-from ferrule.observe.cluster_api import Api
+from ferrule.observe.cluster_api import Api, Impatient
 from ferrule.observe.cluster_config import ClusterError
 from ferrule.observe.cluster_lists import listed
 from ferrule.reconcile import feeds, metrics, reports
@@ -29,6 +29,7 @@ from ferrule.reconcile.switch_lanes import Pace
 from ferrule.reconcile.switches import Settings as SwitchSettings
 
 LOOK_S = 1.0
+NAME_CONNECT_S, NAME_READ_S = 2.0, 5.0  # so that it ends soon when it is told to
 
 
 @dataclass
@@ -37,12 +38,13 @@ class Replica:
 
     election: Election | None = None
     reign: Reign | None = None
+    nameless: str = "the name of the cluster is not known yet"  # why; empty when it is
 
     def unready(self) -> str:
         """Why it is not ready: whoever waits for its turn is."""
         if self.reign is not None and not self.reign.complete:
             return "not all objects of the cluster are listed yet"
-        return self.election.problem if self.election else ""
+        return self.election.problem if self.election else self.nameless
 
     def collect(self) -> Iterator[Metric]:
         """All metrics."""
@@ -71,7 +73,6 @@ def main(
     log, where = Log(process.log_level), process.where
     try:
         api = process.api()
-        cluster = cluster_name(api, where, process.paths)
     except ClusterError as bad:
         talk.diagnostics([bad.diagnostic])
         return 1
@@ -87,6 +88,7 @@ def main(
     with ExitStack() as open_:
         stopping = open_.enter_context(until_told())
         process.serve(open_, replica.collect, replica.unready)
+        cluster = named(api, replica, settings, log, stopping)
         while not stopping.is_set():
             with Election(api, where, cluster, name=identity or "") as replica.election:
                 now = replace(settings, identity=replica.election.name, cluster=cluster)
@@ -95,6 +97,25 @@ def main(
                 log.warning("clusterRenamed", was=cluster, now=other)
                 cluster = other
     return 0
+
+
+def named(
+    api: Api, replica: Replica, settings: Settings, log: Log, stopping: threading.Event
+) -> str:
+    """What the cluster is called, as soon as its API server says so; empty: it is `stopping`."""
+    asked = Impatient(api.login, connect_s=NAME_CONNECT_S, read_s=NAME_READ_S)
+    while not stopping.is_set():
+        try:
+            cluster = cluster_name(asked, settings.namespace, settings.paths)
+        except ClusterError as bad:
+            if replica.nameless != bad.diagnostic.message:
+                replica.nameless = bad.diagnostic.message
+                log.warning("clusterNotKnown", error=replica.nameless)
+            stopping.wait(LOOK_S)
+        else:
+            replica.nameless = ""
+            return cluster
+    return ""
 
 
 def take_part(

@@ -35,6 +35,7 @@ MOST_SAID = 300
 FORMS = {
     "json": "application/json",
     "merge": "application/merge-patch+json",  # RFC 7386
+    "strategic": "application/strategic-merge-patch+json",  # lists by their keys; not for CRDs
     "apply": "application/apply-patch+yaml",  # server-side apply; JSON is YAML
 }
 HELP = {
@@ -109,7 +110,7 @@ class Api:
         body: object = None,
         form: str = "json",
     ) -> Answer:
-        """One request with its one answer; `form` is that of the body, `json` or `merge`."""
+        """One request with its one answer; `form` is that of the body, one of FORMS."""
         login = self.login
         answer = self._answer(method, path, query, body, form)
         if answer.status == HTTPStatus.UNAUTHORIZED and self.renew(login):
@@ -202,6 +203,12 @@ class Api:
         else:
             code = "cluster-unreadable"
         return error(code, message, self.place, help=HELP.get(code))
+
+
+class Impatient(Api):
+    """Each request is sent once: for whoever has to ask something before the next try."""
+
+    patience = urllib3.Retry(0, raise_on_status=False)
 
 
 def connect(kubeconfig: str | None = None, context: str | None = None) -> Api:

@@ -33,6 +33,11 @@ class Backlog(Generic[K, W]):
     def __len__(self) -> int:
         return len(self._words) + len(self._later) + self._busy
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being written or could be now; what comes again later is not."""
+        return bool(self._words) or self._busy
+
     def put(self, key: K, word: W) -> None:
         """Instead of whatever waits under the same key."""
         with self._news:

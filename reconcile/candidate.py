@@ -69,6 +69,7 @@ class Lead:
     def __init__(self, term: int, until: float, clock: Clock, *, contested: bool) -> None:
         self._term, self._contested, self._clock = term, contested, clock
         self._until = until
+        self._is_clean = not contested
 
     def __repr__(self) -> str:
         return f"Lead(term={self._term}, left_s={self.left_s:.1f})"
@@ -101,7 +102,16 @@ class Lead:
 
     def contest(self) -> None:
         """Whoever led before, under whatever name, may still be in the middle of something."""
-        self._contested = True
+        self._contested, self._is_clean = True, False
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether no write of it, or of whoever led before, can be on its way at its end."""
+        return self._is_clean
+
+    def vouch(self, *, clean: bool) -> None:
+        """Say so, or that nobody knows."""
+        self._is_clean = clean
 
     def end(self) -> None:
         """From now on it is not valid."""
@@ -150,10 +160,15 @@ class Candidate:
             self._lead.end()
 
     def release(self) -> Generator[Ask, Reply, None]:
-        """Let the Lease go, so that the next one need not wait; the lead is over before that."""
+        """Let the Lease go, so that the next one need not wait; the lead is over before that.
+
+        One that is not clean is kept until it runs out: so the next one waits, and is contested.
+        """
         if self._lead is None:
             return
         self._lead.end()
+        if not self._lead.is_clean:
+            return
         for _ in range(TRIES):
             if self._seen is None or self._seen.holder != self.name:
                 return

@@ -6,12 +6,14 @@ store: whoever begins to lead begins with them.
 
 There is a controller for as long as a replica leads, and it begins with a list of the Services
 that is newer than its lead. Where its predecessor did not say good-bye, every Service that is to
-change is marked first (`statuses.Word`), and no address is written before all marks are.
+change, or to have no address, is marked first (`statuses.Word`), and no address is written before
+all marks are. A Service whose mark is refused for good holds up itself alone: see `_released`.
 """
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -29,6 +31,7 @@ from ferrule.reconcile.shown import Shown
 from ferrule.reconcile.statuses import Leave, Word
 
 LOOK_S = 2.0  # between two looks at the files of the spec
+REFUSALS = 3  # of one mark, after which no other Service waits for it
 REASONS = {  # MetalLB's, of metallb.md §2.6
     "invalid-request": "LoadBalancerFailed",
     "not-dual-stack": "not enough clusterips",
@@ -92,9 +95,16 @@ class Controller:
         self._dropped: set[str] = set()
         self._said: dict[str, dict[str, str]] = {}  # the last event of each Service and reason
         self._to_mark: dict[str, str] = {}  # by Service, the version that is to go
+        self._refusals: Counter[str] = Counter()  # of these marks
+        self._marking = False
         self._held_up: set[str] = set()
         self._term = term
         self._looked = float("-inf")
+
+    @property
+    def is_fenced(self) -> bool:
+        """Whether nothing that a predecessor may have on its way can do harm any more."""
+        return not self._term and not self._marking
 
     # Learning.
 
@@ -123,6 +133,8 @@ class Controller:
                 self._changed.add(key)
             return
         self.counts.failures += 1
+        if trouble.code == "status-refused" and key in self._to_mark:
+            self._refusals[key] += 1
         self._log.warning("statusNotWritten", service=key, error=trouble.message)
 
     # Deciding.
@@ -182,23 +194,31 @@ class Controller:
         if self._term and self.allocator is not None:
             for key in keys:
                 watched = self.watched.get(key)
-                if watched and not watched.shows(*_of(self.allocator.services[key])):
+                if watched and _may_change(watched, self.allocator.services[key]):
                     self._to_mark[key] = watched.version
                     self._writer.put(key, Word(watched.demand, (), "", self._term))
             self._log.info("marking", services=len(self._to_mark), term=self._term)
             self._term = ""
 
     def _released(self) -> set[str]:
-        """Those that waited for the marks, once all of these are there."""
-        if not self._to_mark:
-            return set()
+        """Those that waited for the marks, once all of these are there or given up.
+
+        A Service whose mark is refused again and again goes on waiting for it, alone. It is safe
+        that others do not. A late write of the predecessor goes the same way as the mark, as the
+        same account: what refuses a mark in either form (`statuses`) refuses that too. What is
+        allotted to the Service here stays taken, and what it shows is waited for (`Shown`). Should
+        a write pass all the same, and show what is another's by now, then the version is another
+        one: the Service is settled like any, which takes it back.
+        """
         for key, version in list(self._to_mark.items()):
             seen = self.watched.get(key)
             if seen is None or seen.version != version:
                 del self._to_mark[key]
-        if self._to_mark:
+        self._marking = any(self._refusals[key] < REFUSALS for key in self._to_mark)
+        if self._marking:
             return set()
-        released, self._held_up = self._held_up, set()
+        released = self._held_up - self._to_mark.keys()
+        self._held_up -= released
         return released
 
     def _settle(self, key: str) -> None:
@@ -217,7 +237,7 @@ class Controller:
         wanted = Wanted(addresses, pool, watched.version)
         if self._wanted.get(key) == wanted:
             return
-        if self._to_mark:
+        if self._marking or key in self._to_mark:
             self._held_up.add(key)
             return
         self._wanted[key] = wanted
@@ -247,8 +267,11 @@ class Controller:
             self._said.pop(service.key, None)
 
 
-def _of(service: Service) -> tuple[tuple[Address, ...], str | None]:
-    return service.addresses, service.pool if service.addresses else None
+def _may_change(watched: Watched, service: Service) -> bool:
+    """Whether a status is to change, or shows nothing: a predecessor may have given it something
+    that is another Service's by now.
+    """
+    return not service.addresses or not watched.shows(service.addresses, service.pool)
 
 
 def _configuration(reading: Reading) -> tuple[Pools, Namespaces, Mapping[str, Held]]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ferrule.apply.target import Trouble
-from ferrule.observe.cluster_api import Api
+from ferrule.observe.cluster_api import Api, Impatient
 from ferrule.observe.watch import Watches
 from ferrule.observe.watch_inbox import Batch
 from ferrule.reconcile import feeds, reports
@@ -52,6 +52,9 @@ class Lead(Protocol):
     def valid(self) -> bool:
         """Whether it still holds, at this moment."""
 
+    def vouch(self, *, clean: bool) -> None:
+        """Say whether its successor may be sure that no write of anybody before is on its way."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -74,7 +77,7 @@ class Reign:
         self._settings, self._log, self.lead = settings, log, lead
         self._reports: queue.SimpleQueue[tuple[str, Trouble | None]] = queue.SimpleQueue()
         self.statuses = Statuses(
-            api, lead.valid, lambda key, trouble: self._reports.put((key, trouble))
+            Impatient(api.login), lead.valid, lambda key, trouble: self._reports.put((key, trouble))
         )
         self.publisher = Publisher(api, lead.valid)
         self.passwords = Passwords(api, log)
@@ -82,7 +85,7 @@ class Reign:
             api,
             settings.source,
             namespace=settings.namespace,
-            idle=lambda: not self.statuses.waiting,
+            idle=lambda: not self.statuses.is_busy,
         )
         self.intent = Intent(
             settings.paths,
@@ -125,7 +128,8 @@ class Reign:
         self.watches.__exit__(*why)
         self.switchboard.stop()
         self.passwords.stop()
-        self.statuses.stop()
+        ended = self.statuses.stop()
+        self.lead.vouch(clean=ended and self.controller.is_fenced)
         self.events.stop()
         self.publisher.stop()
 

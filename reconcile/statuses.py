@@ -9,6 +9,7 @@ Nothing is written without a valid lead at the moment of sending.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -21,9 +22,17 @@ from ferrule.compiler.network import Address
 from ferrule.compiler.service import Demand
 from ferrule.observe.cluster_api import Api
 from ferrule.reconcile.backlog import Backlog
+from ferrule.reconcile.publish import now
 
 THREADS = 8
+WITHIN_S = 5.0  # what is being written is waited for in the end; the successor waits meanwhile
 TERM = "ferrule.dev/term"
+BUSY = (  # says nothing about the object
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +84,19 @@ class Statuses:
         """How many Services are not written yet."""
         return sum(map(len, self._lanes))
 
-    def stop(self) -> None:
-        """End what is being written, and no more."""
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is something to write now: one that is refused for ever is no work."""
+        return any(lane.is_busy for lane in self._lanes)
+
+    def stop(self, within_s: float = WITHIN_S) -> bool:
+        """End what is being written, and no more; whether nothing is on its way any longer."""
         for lane in self._lanes:
             lane.stop()
+        until = time.monotonic() + within_s
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, until - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
 
     def _run(self, lane: Backlog[str, Word | Leave]) -> None:
         while (taken := lane.take()) is not None:
@@ -95,11 +111,10 @@ class Statuses:
     def _written(self, word: Word | Leave) -> Trouble | None:
         try:
             if isinstance(word, Leave):
-                _note(self._api, word.namespace, word.name, {"annotations": {POOL: None}})
+                gone = {"metadata": {"annotations": {POOL: None}}}
+                _patch(self._api, word.namespace, word.name, gone)
             elif word.term:
-                one = word.demand
-                meta = {"resourceVersion": version(one), "annotations": {TERM: word.term}}
-                _note(self._api, one.namespace, one.name, meta)
+                _mark(self._api, word.demand, word.term)
             else:
                 write_status(self._api, word.demand, word.addresses, word.pool)
         except Trouble as bad:
@@ -114,12 +129,37 @@ def version(demand: Demand) -> str:
     return str(meta["resourceVersion"])
 
 
-def _note(api: Api, namespace: str, name: str, meta: object) -> None:
-    """Write annotations, by way of the status: more of a Service we may not write."""
+def _mark(api: Api, demand: Demand, term: str) -> None:
+    """A new leader's mark. Annotations may be full (256 KiB), and the predecessor's write, which is
+    shorter or takes one away, pass all the same: the mark is then a condition of the status.
+    """
+    meta = {"resourceVersion": version(demand)}
+    try:
+        noted = {"metadata": {**meta, "annotations": {TERM: term}}}
+        _patch(api, demand.namespace, demand.name, noted)
+    except Trouble as bad:
+        if bad.code != "status-refused":
+            raise
+        condition = {
+            "type": TERM,
+            "status": "True",
+            "reason": "Contested",
+            "message": term,
+            "lastTransitionTime": now(),
+        }
+        body = {"metadata": meta, "status": {"conditions": [condition]}}
+        _patch(api, demand.namespace, demand.name, body, "strategic")
+
+
+def _patch(api: Api, namespace: str, name: str, body: object, form: str = "merge") -> None:
+    """Annotations too are written by way of the status: more of a Service we may not write."""
     path = f"/api/v1/namespaces/{quote(namespace, safe='')}/services/{quote(name, safe='')}/status"
-    answer = api.send("PATCH", path, body={"metadata": meta}, form="merge")
+    answer = api.send("PATCH", path, body=body, form=form)
     if not answer.ok:
-        gone = answer.status in (HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND)
-        code = "status-conflict" if gone else "status-refused"
+        code = "status-refused"
+        if answer.status in (HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND):
+            code = "status-conflict"
+        elif not answer.status or answer.status in BUSY:
+            code = "cluster-unreachable"
         message = f"the annotations of Service {namespace}/{name} were not written: {answer.said}"
         raise Trouble(code, api.name, message)

@@ -32,8 +32,13 @@ class Crown:
     contested: bool = False
     held: bool = True
 
+    clean: bool = True
+
     def valid(self) -> bool:
         return self.held
+
+    def vouch(self, *, clean: bool) -> None:
+        self.clean = clean
 
 
 @dataclass

@@ -44,6 +44,21 @@ def test_what_failed_comes_later_and_holds_up_nobody() -> None:
     assert backlog.take() == ("bad", 1)
 
 
+def test_what_comes_again_later_is_no_work_until_then() -> None:
+    clock = Clock()
+    backlog: Backlog[str, int] = Backlog(clock)
+    seen = [backlog.is_busy]
+    backlog.put("bad", 1)
+    seen.append(backlog.is_busy)
+    backlog.take()
+    seen.append(backlog.is_busy)  # it is being written
+    backlog.again("bad", 1)
+    backlog.stop()
+    backlog.take()
+    assert [*seen, backlog.is_busy] == [False, True, True, False]
+    assert len(backlog) == 1
+
+
 def test_a_newer_word_needs_no_patience() -> None:
     backlog: Backlog[str, int] = Backlog(Clock())
     backlog.put("a", 1)

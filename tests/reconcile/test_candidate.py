@@ -178,6 +178,45 @@ def test_who_stops_lets_it_go_and_leads_no_longer_before(one: Candidate, store: 
     assert store.record.holder == ""
 
 
+def test_who_may_have_a_write_on_its_way_keeps_it_until_it_runs_out(
+    one: Candidate, store: Store, clock: Clock
+) -> None:
+    """So its successor waits, and is contested."""
+    run(one.attempt(), store.answer)
+    assert one.lead
+    one.lead.vouch(clean=False)
+
+    assert run(one.release(), store.answer) == []
+
+    assert leads(one) is None
+    two = Candidate("two", TIMING, clock)
+    run(two.attempt(), store.answer)
+    assert leads(two) is None
+    clock.now += TIMING.lease_s
+    run(two.attempt(), store.answer)
+    assert two.lead
+    assert two.lead.contested
+
+
+@pytest.mark.parametrize("clean", [False, True])
+def test_a_contested_lead_is_let_go_of_when_all_is_marked(
+    one: Candidate, clock: Clock, *, clean: bool
+) -> None:
+    """Before that the one after it would take itself for uncontested, and mark nothing."""
+    store = Store(HOLDER, 7)
+    run(one.attempt(), store.answer)
+    clock.now += HOLDER.lease_s
+    run(one.attempt(), store.answer)
+    assert one.lead
+    if clean:
+        one.lead.vouch(clean=True)
+
+    run(one.release(), store.answer)
+
+    assert store.record
+    assert store.record.holder == ("" if clean else "one")
+
+
 def test_who_does_not_lead_lets_nothing_go(one: Candidate) -> None:
     store = Store(HOLDER, 7)
     run(one.attempt(), store.answer)

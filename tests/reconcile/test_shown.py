@@ -22,6 +22,7 @@ from ferrule.reconcile.statuses import Leave, Word, version
 NAMES = tuple("abcdef")
 REQUEST = "metallb.io/loadBalancerIPs"
 STEPS = 80
+TERM = "next/2"
 Json = dict[str, Any]
 
 
@@ -41,14 +42,27 @@ class Store:
     news: set[str] = field(default_factory=set)
     words: dict[str, Word | Leave] = field(default_factory=dict)  # wait to be sent
     sent: dict[str, Word | Leave] = field(default_factory=dict)
+    late: list[tuple[str, Word | Leave]] = field(default_factory=list)  # of one who led before
+    refused: set[str] = field(default_factory=set)  # Services of which no status is taken
     versions: int = 0
 
     def __post_init__(self) -> None:
-        intent = Intent()
-        intent.object("IPAddressPool", "ferrule/public", pool(self.addresses))
-        self.controller = Controller(intent, self, lambda _: None, Log(stream=io.StringIO()))
+        self.controller = self.leader()
         for name in NAMES:
             self.make(name)
+
+    def leader(self, term: str = "") -> Controller:
+        intent = Intent()
+        intent.object("IPAddressPool", "ferrule/public", pool(self.addresses))
+        return Controller(intent, self, lambda _: None, Log(stream=io.StringIO()), term=term)
+
+    def take_over(self) -> None:
+        """Another one leads, and begins with a list; what was sent before is on its way still."""
+        self.late += self.sent.items()
+        self.words, self.sent = {}, {}
+        self.controller = self.leader(TERM)
+        self.news = set(self.objects)
+        self.learn(1)
 
     def put(self, key: str, word: Word | Leave) -> None:
         """As a writer does it: the newest word of each."""
@@ -86,9 +100,9 @@ class Store:
             notes = {**one["metadata"]["annotations"], REQUEST: f"192.0.2.{number}"}
             self.store(key, {**one, "metadata": {**one["metadata"], "annotations": notes}})
 
-    def learn(self) -> None:
+    def learn(self, share: float = 0.7) -> None:
         """News of some Services arrive, and are acted on."""
-        some = [key for key in sorted(self.news) if self.chance.random() < 0.7]
+        some = [key for key in sorted(self.news) if self.chance.random() < share]
         self.news -= {*some}
         changes = {
             key: kept.service(self.objects[key]) if key in self.objects else None for key in some
@@ -104,19 +118,31 @@ class Store:
 
     def land(self) -> None:
         """A write arrives, and is refused where the object is another one by now."""
-        if not self.sent:
-            return
-        key = self.chance.choice(sorted(self.sent))
-        word, one = self.sent.pop(key), self.objects.get(key)
-        trouble: Trouble | None = None
-        if isinstance(word, Word):
-            if one and one["metadata"]["resourceVersion"] == version(word.demand):
-                self._write(key, one, word)
-            else:
-                trouble = Trouble("status-conflict", "test", "it has changed")
-        self.controller.learn_report(key, trouble)
+        if self.late and self.chance.random() < 0.2:
+            self._arrive(*self.late.pop(self.chance.randrange(len(self.late))))
+        elif self.sent:
+            key = self.chance.choice(sorted(self.sent))
+            word = self.sent.pop(key)
+            trouble = self._arrive(key, word)
+            if trouble and trouble.code == "status-refused":
+                self.words.setdefault(key, word)  # it comes again
+            self.controller.learn_report(key, trouble)
+
+    def _arrive(self, key: str, word: Word | Leave) -> Trouble | None:
+        one = self.objects.get(key)
+        if isinstance(word, Leave):
+            return None
+        if one is None or one["metadata"]["resourceVersion"] != version(word.demand):
+            return Trouble("status-conflict", "test", "it has changed")
+        if key in self.refused:
+            return Trouble("status-refused", "test", "422")
+        self._write(key, one, word)
+        return None
 
     def _write(self, key: str, one: Json, word: Word) -> None:
+        if word.term:
+            self.store(key, one)
+            return
         notes = {**one["metadata"]["annotations"], kept.POOL: word.pool}
         if not word.addresses:
             del notes[kept.POOL]
@@ -152,6 +178,65 @@ def test_no_address_is_two_services_at_any_moment(seed: int) -> None:
             {"ip": str(each)} for each in service.addresses
         ]
         assert service.addresses or service.pending
+
+
+@given(st.integers(0, 2**32))
+def test_nor_after_one_who_was_stopped_in_the_middle_of_its_writes(seed: int) -> None:
+    """Whatever it has sent arrives when another one has long led, or may never."""
+    store = Store(Random(seed), "192.0.2.0/30")  # noqa: S311  # there is not enough for all
+    for step in range(STEPS):
+        if step % (STEPS // 4) == STEPS // 8:
+            store.take_over()
+        store.step()
+        assert max(store.shown().values(), default=0) <= 1, store.objects
+    store.settle()
+    assert not any((store.news, store.words, store.sent))
+
+
+def test_one_that_is_to_show_nothing_is_marked_too() -> None:
+    """The one before had an address for it, which is another's by the list of the new leader."""
+    store = Store(Random(1), "192.0.2.0/32")  # noqa: S311
+    for name in NAMES:
+        store.store(f"shop/{name}", None)
+    store.make("b")
+    store.learn(1)
+    store.send()
+    store.make("a")
+    store.take_over()
+    store.settle()
+    assert store.late == []
+    assert {key: one["status"] for key, one in store.objects.items()} == {
+        "shop/a": {"loadBalancer": {"ingress": [{"ip": "192.0.2.0"}]}},
+        "shop/b": {},
+    }
+
+
+def test_one_whose_marks_are_refused_holds_up_itself_alone() -> None:
+    store = Store(Random(1))  # noqa: S311
+    store.refused = {"shop/a"}
+    store.take_over()
+    store.settle()
+    assert store.controller.is_fenced
+    shown = {key for key, one in store.objects.items() if one["status"].get("loadBalancer")}
+    assert shown == store.objects.keys() - {"shop/a"}
+    word = store.words.get("shop/a") or store.sent["shop/a"]
+    assert isinstance(word, Word)
+    assert word.term == TERM  # its mark is tried again, and its own word kept back
+
+    store.refused.clear()
+    store.settle()
+    assert all(one["status"]["loadBalancer"]["ingress"] for one in store.objects.values())
+    assert max(store.shown().values()) == 1
+
+
+def test_a_server_that_is_busy_gives_up_no_mark() -> None:
+    store = Store(Random(1))  # noqa: S311
+    store.take_over()
+    for _ in range(10):
+        trouble = Trouble("cluster-unreachable", "test", "503")
+        store.controller.learn_report("shop/a", trouble)
+        store.controller.decide()
+    assert not store.controller.is_fenced
 
 
 def test_two_that_exchange_their_addresses() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 
 from prometheus_client.core import Metric
@@ -57,12 +58,9 @@ def main(
         talk.diagnostics([bad.diagnostic])
         return 1
     agent = Agent(api, settings, log, lambda *told: speaking(settings, place, *told))
-    with until_told() as stopping:
-        with ExitStack() as open_:
-            process.serve(open_, lambda: collect(agent), lambda: unready(agent))
-            run(agent, stopping)
-        if withdraw_on_exit:
-            withdraw(agent, log)
+    with until_told() as stopping, ExitStack() as open_:
+        process.serve(open_, lambda: collect(agent), lambda: unready(agent))
+        run(agent, stopping, partial(withdraw, agent, log) if withdraw_on_exit else lambda: None)
     return 0
 
 
@@ -82,7 +80,6 @@ def withdraw(agent: Agent, log: Log) -> None:
             log.info("withdrawn")
         except Trouble as bad:
             log.warning("notWithdrawn", code=bad.code, error=bad.message)
-        speaker.close()
 
 
 def unready(agent: Agent) -> str:

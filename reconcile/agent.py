@@ -9,7 +9,7 @@ heard. The agent may be gone too: FRR goes on, and the next agent begins with a 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ferrule.observe.cluster_api import Api
@@ -103,6 +103,7 @@ class Agent:
         return self
 
     def __exit__(self, *why: object) -> None:
+        """Each of these ends in a few seconds, whatever the API server does."""
         self.answering.stop()
         self.watches.__exit__(*why)
         self.events.stop()
@@ -215,8 +216,9 @@ def _services_of(changes: Changes) -> set[str]:
     return {service for one in changes.values() if one for service in one.services}
 
 
-def run(agent: Agent, stopping: threading.Event) -> None:
-    """Until `stopping`."""
+def run(agent: Agent, stopping: threading.Event, last: Callable[[], object] = lambda: None) -> None:
+    """Until `stopping`; the `last` thing to do comes before whatever waits for the API server."""
     with agent:
         while not stopping.is_set():
             agent.step()
+        last()

@@ -125,8 +125,10 @@ class Layer2(threading.Thread):
                     self._spread(self.contested.equipped(self.roll.interfaces()))
                     self._call()
                 if self.child.ident is None and self._is_settled():
-                    self._well_at = boot_clock()
-                    self.child.start()
+                    with self._lock:  # else it could begin right after `stop` has looked
+                        if not self._stopping.is_set():
+                            self._well_at = boot_clock()
+                            self.child.start()
 
     def _is_settled(self) -> bool:
         """Whether the roll is long enough on: a node that sees nobody takes everything.
@@ -148,7 +150,8 @@ class Layer2(threading.Thread):
 
     def stop(self) -> None:
         """Hand everything over, to whoever is there, and be silent."""
-        self._stopping.set()
+        with self._lock:
+            self._stopping.set()
         giving_back = threading.Thread(target=self._membership.stop)
         giving_back.start()  # so that those who hear no beats know as soon as they can
         if self.child.ident is not None:

@@ -3,14 +3,15 @@
 A few threads share one API server. A Service is always the same thread's, so that its writes keep
 their order. Each write carries the version that was decided from (compare-and-set): who has changed
 the Service since has also sent us its new version, and what is to be done then is decided anew.
-Nothing is written without a valid lead at the moment of sending.
+Nothing is written without a valid lead at the moment of sending: what has to be sent again waits
+here and not below, and a server that is busy is left alone by all threads for a moment.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import quote
@@ -20,11 +21,12 @@ from ferrule.apply.cluster import POOL, write_status
 from ferrule.apply.target import Trouble
 from ferrule.compiler.network import Address
 from ferrule.compiler.service import Demand
-from ferrule.observe.cluster_api import Api
+from ferrule.observe.cluster_api import Answer, Api
 from ferrule.reconcile.backlog import Backlog
 from ferrule.reconcile.publish import now
 
 THREADS = 8
+BUSY_S = 1.0  # what a server asks for that is busy (kubernetes, priority and fairness)
 WITHIN_S = 5.0  # what is being written is waited for in the end; the successor waits meanwhile
 TERM = "ferrule.dev/term"
 BUSY = (  # says nothing about the object
@@ -60,13 +62,39 @@ class Leave:
 Report = Callable[[str, Trouble | None], None]
 
 
+class _Server:
+    """The API server, with when it may be asked again; `write_status` knows no more of it."""
+
+    def __init__(self, api: Api) -> None:
+        self._api, self.name = api, api.name
+        self._busy_until = 0.0
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str | int] | None = None,
+        body: object = None,
+        form: str = "json",
+    ) -> Answer:
+        answer = self._api.send(method, path, query=query, body=body, form=form)
+        if answer.status in BUSY:
+            self._busy_until = time.monotonic() + BUSY_S
+        return answer
+
+    def busy_for_s(self) -> float:
+        return max(0.0, self._busy_until - time.monotonic())
+
+
 class Statuses:
     """Writers at work. `report` is called by their threads: written, or what was in the way."""
 
     def __init__(
         self, api: Api, leading: Callable[[], bool], report: Report, threads: int = THREADS
     ) -> None:
-        self._api, self._leading, self._report = api, leading, report
+        self._server, self._leading, self._report = _Server(api), leading, report
+        self._stopping = threading.Event()
         self._lanes: list[Backlog[str, Word | Leave]] = [Backlog() for _ in range(threads)]
         self._threads = [
             threading.Thread(target=self._run, args=(one,), name="status-writer", daemon=True)
@@ -91,6 +119,7 @@ class Statuses:
 
     def stop(self, within_s: float = WITHIN_S) -> bool:
         """End what is being written, and no more; whether nothing is on its way any longer."""
+        self._stopping.set()
         for lane in self._lanes:
             lane.stop()
         until = time.monotonic() + within_s
@@ -101,6 +130,8 @@ class Statuses:
     def _run(self, lane: Backlog[str, Word | Leave]) -> None:
         while (taken := lane.take()) is not None:
             key, word = taken
+            if self._stopping.wait(self._server.busy_for_s()):
+                return
             trouble = self._written(word) if self._leading() else None
             if trouble is None or trouble.code == "status-conflict":
                 lane.done(key)
@@ -112,11 +143,11 @@ class Statuses:
         try:
             if isinstance(word, Leave):
                 gone = {"metadata": {"annotations": {POOL: None}}}
-                _patch(self._api, word.namespace, word.name, gone)
+                _patch(self._server, word.namespace, word.name, gone)
             elif word.term:
-                _mark(self._api, word.demand, word.term)
+                _mark(self._server, word.demand, word.term)
             else:
-                write_status(self._api, word.demand, word.addresses, word.pool)
+                write_status(self._server, word.demand, word.addresses, word.pool)
         except Trouble as bad:
             return bad
         return None
@@ -129,14 +160,14 @@ def version(demand: Demand) -> str:
     return str(meta["resourceVersion"])
 
 
-def _mark(api: Api, demand: Demand, term: str) -> None:
+def _mark(server: _Server, demand: Demand, term: str) -> None:
     """A new leader's mark. Annotations may be full (256 KiB), and the predecessor's write, which is
     shorter or takes one away, pass all the same: the mark is then a condition of the status.
     """
     meta = {"resourceVersion": version(demand)}
     try:
         noted = {"metadata": {**meta, "annotations": {TERM: term}}}
-        _patch(api, demand.namespace, demand.name, noted)
+        _patch(server, demand.namespace, demand.name, noted)
     except Trouble as bad:
         if bad.code != "status-refused":
             raise
@@ -148,13 +179,13 @@ def _mark(api: Api, demand: Demand, term: str) -> None:
             "lastTransitionTime": now(),
         }
         body = {"metadata": meta, "status": {"conditions": [condition]}}
-        _patch(api, demand.namespace, demand.name, body, "strategic")
+        _patch(server, demand.namespace, demand.name, body, "strategic")
 
 
-def _patch(api: Api, namespace: str, name: str, body: object, form: str = "merge") -> None:
+def _patch(server: _Server, namespace: str, name: str, body: object, form: str = "merge") -> None:
     """Annotations too are written by way of the status: more of a Service we may not write."""
     path = f"/api/v1/namespaces/{quote(namespace, safe='')}/services/{quote(name, safe='')}/status"
-    answer = api.send("PATCH", path, body=body, form=form)
+    answer = server.send("PATCH", path, body=body, form=form)
     if not answer.ok:
         code = "status-refused"
         if answer.status in (HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND):
@@ -162,4 +193,4 @@ def _patch(api: Api, namespace: str, name: str, body: object, form: str = "merge
         elif not answer.status or answer.status in BUSY:
             code = "cluster-unreachable"
         message = f"the annotations of Service {namespace}/{name} were not written: {answer.said}"
-        raise Trouble(code, api.name, message)
+        raise Trouble(code, server.name, message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,8 +13,8 @@ from daemon.flavour import wait_for
 
 from ferrule.apply.target import Trouble
 from ferrule.observe.cluster_api import Answer
-from ferrule.reconcile import kept
-from ferrule.reconcile.statuses import TERM, Statuses, Word
+from ferrule.reconcile import kept, statuses
+from ferrule.reconcile.statuses import BUSY_S, TERM, Statuses, Word
 
 SOON_S = 20.0
 
@@ -26,12 +27,14 @@ class Server:
     def __init__(self) -> None:
         self.answers: dict[tuple[str, str], Answer] = {}  # by name and form
         self.asked: list[tuple[str, str, Any]] = []
+        self.at: list[float] = []  # when it was asked
         self.begun = threading.Event()
         self.open = threading.Event()
         self.open.set()
 
     def send(self, _: str, path: str, *, body: Any, form: str, **__: object) -> Answer:
         self.begun.set()
+        self.at.append(time.monotonic())
         self.open.wait(60)
         name = path.removesuffix("/status").rpartition("/")[2]
         self.asked.append((name, form, body))
@@ -121,6 +124,31 @@ def test_what_an_answer_to_a_mark_says_of_the_service(
         writing.server.answers["web", form] = Answer(status)
     writing.put("web", "next/2")
     assert writing.said() == ("shop/web", code)
+
+
+def test_a_server_that_is_busy_is_left_alone_by_all(writing: Writing) -> None:
+    writing.server.answers["first", "merge"] = Answer(429)
+    writing.put("first")
+    assert writing.said() == ("shop/first", "status-refused")
+    del writing.server.answers["first", "merge"]
+    for number in range(10):
+        writing.put(f"more-{number}")
+    for _ in range(11):
+        assert writing.said()[1] == ""
+    first, second, *_ = writing.server.at
+    assert second - first >= BUSY_S
+
+
+def test_who_stops_does_not_wait_for_a_server_that_is_busy(
+    writing: Writing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statuses, "BUSY_S", 3600.0)
+    writing.server.answers["first", "merge"] = Answer(429)
+    writing.put("first")
+    writing.said()
+    writing.put("more")
+    assert writing.statuses.stop()
+    assert len(writing.server.at) == 1
 
 
 def test_who_stops_says_whether_a_write_is_still_on_its_way(writing: Writing) -> None:

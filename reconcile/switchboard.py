@@ -96,6 +96,9 @@ class Switchboard:
         self._states[name] = state
         before = (self._objects if state.in_cluster else self._maps).get(name)
         self._put(post(state, self._namespace, before))
+        was_in_map = name in self._maps or (old is not None and not old.in_cluster)
+        if state.in_cluster and was_in_map and state.accepted is not None:
+            self._put(forgotten(name, self._namespace))  # its object says it now
         for event in events(old, state, self._about(state)):
             self._tell(event)
 

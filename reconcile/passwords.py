@@ -31,7 +31,7 @@ class Passwords(threading.Thread):
         self._asked: set[Key] = set()
         self._found: queue.SimpleQueue[tuple[Key, Found]] = queue.SimpleQueue()
         self._wake = threading.Event()
-        self._stopped = False
+        self._stopping = threading.Event()
         self.start()
 
     def want(self, documents: Iterable[Document]) -> None:
@@ -57,16 +57,18 @@ class Passwords(threading.Thread):
                 else:
                     yield "/".join(key), found
 
-    def stop(self) -> None:
-        """No more."""
-        self._stopped = True
+    def stop(self, within_s: float = 2.0) -> None:
+        """No more; a read that hangs by then ends by itself."""
+        self._stopping.set()
         self._wake.set()
-        self.join()
+        self.join(within_s)
 
     def run(self) -> None:
         """Until it is stopped."""
-        while not self._stopped:
+        while not self._stopping.is_set():
             for key in self._wanted:
+                if self._stopping.is_set():
+                    return
                 try:
                     self._found.put((key, secret(self._api, *key)))
                 except ClusterError as bad:

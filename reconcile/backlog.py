@@ -45,12 +45,6 @@ class Backlog(Generic[K, W]):
             self._words[key] = word
             self._news.notify()
 
-    def drop(self, key: K) -> None:
-        """Nothing is to be said under this key any more."""
-        with self._news:
-            self._words.pop(key, None)
-            self._later.pop(key, None)
-
     def take(self) -> tuple[K, W] | None:
         """The next word, as soon as there is one; None: it was stopped."""
         with self._news:

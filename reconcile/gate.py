@@ -52,6 +52,7 @@ class Gate:
 
     def _waiting(self, node: Node) -> Iterable[Held]:
         switches = {one.switch_end.switch for one in node.sessions if one.switch_end}
+        ears = {one: node.ears(one) for one in sorted(switches)}
         foreign = frozenset(
             (one.peer, family)
             for one in node.sessions
@@ -60,11 +61,11 @@ class Gate:
         )
         for one in node.classes:
             key = key_of(one)
-            refusing = [each for each in switches if key not in self._accepted.get(each, ())]
+            refusing = [each for each in ears if key not in self._accepted.get(each, ())]
             if not refusing or one.is_heard(foreign):
                 continue
             for switch in refusing:
-                if one.is_heard(node.ears(switch)):
+                if one.is_heard(ears[switch]):
                     yield Held(key, switch)
 
     @property

@@ -4,6 +4,7 @@
     filter, cover               the kernel lets through what can be ours, and little else
     ports, groups               sockets of one interface
     netlink, links              which interfaces there are, and which of them are used
+    offers                      what can be announced by them, as other nodes have to know it
     bursts, limits, conflicts   when to announce unasked; how much is answered, and defended
     heartbeat, datagrams        what nodes tell each other, and the socket it comes by
     peers, members              who of the cluster is there

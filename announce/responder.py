@@ -20,6 +20,7 @@ from ferrule.announce.conflicts import Conflicts
 from ferrule.announce.limits import Limits
 from ferrule.announce.links import Choice, Link, Links, impossible
 from ferrule.announce.netlink import Monitor
+from ferrule.announce.offers import offer
 from ferrule.announce.ports import Ear, Port, Tally
 from ferrule.announce.wire import Claim, Drop, Mac
 
@@ -57,6 +58,7 @@ class Responder:
         self._anew: set[bytes] = set()
         self._ways: dict[tuple[Names, int], tuple[Link, ...]] = {}
         self._shape: object = None
+        self.offer: Names = frozenset()
         self._looked = True
         self._retry_at: float | None = None
         self.ports: dict[int, Port] = {}
@@ -181,8 +183,13 @@ class Responder:
         return looked
 
     def _links_changed(self, now: float) -> None:
-        if self._monitor.hear() and self._look():
+        if not self._monitor.hear():
+            return
+        if self._look():
             self._settle(now)
+            return
+        for index, port in self.ports.items():  # only its addresses are others
+            port.link = self.links.by_index.get(index, port.link)
 
     def _look(self) -> bool:
         """Whether something changed that matters: kube-proxy may write addresses by thousands."""
@@ -196,6 +203,7 @@ class Responder:
         if changed:
             self._looked = True
             self._ways.clear()
+            self.offer = offer(self.links, self._choice)
         return changed
 
     def _way(self, names: Names, length: int) -> tuple[Link, ...]:

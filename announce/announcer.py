@@ -15,20 +15,20 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 
-from ferrule.announce import control, preconditions, report
+from ferrule.announce import control, offers, preconditions, report
 from ferrule.announce.bursts import Bursts
 from ferrule.announce.datagrams import Datagrams
 from ferrule.announce.doubts import Doubts
 from ferrule.announce.election import LINGER_S, Holdings
 from ferrule.announce.heartbeat import BeatError, State, decode, encode
 from ferrule.announce.limits import Limits, Rates
-from ferrule.announce.links import UNFIT_NAMES, Choice, impossible
+from ferrule.announce.links import UNFIT_NAMES, Choice, Link
 from ferrule.announce.members import Members
 from ferrule.announce.netlink import Monitor
 from ferrule.announce.outbox import Outbox
 from ferrule.announce.peers import News, Timing
 from ferrule.announce.responder import Responder
-from ferrule.announce.wire import Claim
+from ferrule.announce.wire import Claim, Mac
 
 MOST_ELECTED = 256  # in a turn: 2 ms
 STATUS_S = 5.0
@@ -62,6 +62,7 @@ class Announcer:
             selector.register(self._wire.sock, selectors.EVENT_READ, self._hear)
         self._outbox = Outbox(out, selector)
         self._where: dict[str, str] = {}
+        self._named: tuple[Link, ...] = ()
         self._claims: list[Claim] = []
         self._stale, self._doubts, self._subnets = True, Doubts(), preconditions.Subnets()
         self._refused: Counter[str] = Counter()
@@ -159,9 +160,9 @@ class Announcer:
 
     def _decide(self, now: float) -> None:
         self._stale = False
-        named = [one.name for one in self._responder.links.by_index.values() if not impossible(one)]
-        self._holdings.equip(frozenset(named))
-        self._members.equip(now, able=bool(self._responder.usable()))
+        self._holdings.equip(self._responder.offer)
+        self._named = self._choice.usable(self._responder.links, self._names())
+        self._members.equip(now, able=self._is_able())
         returned, self._members.rejoined = self._members.rejoined, set()
         moved = self._holdings.decide(self._members.view(now), now, returned, MOST_ELECTED)
         self._holdings.expire(now)
@@ -171,6 +172,16 @@ class Announcer:
         me = self._setup.node
         self._takeovers += sum(one not in (None, me) for one in moved.taken.values())
         self._say(report.of_moves(me, moved), now)
+
+    def _is_able(self) -> bool:
+        """Whether the others may count on us for all that they think us a candidate of."""
+        if self._responder.usable():
+            return True
+        return offers.is_only_named(self._responder.offer, self._holdings.asked_of_us())
+
+    def _names(self) -> set[str]:
+        """All interfaces that addresses name."""
+        return {one for names, _ in self._holdings.asked() for one in names}
 
     def _apply(self, now: float) -> None:
         """Answer as was decided, a part in each turn."""
@@ -213,8 +224,7 @@ class Announcer:
     def _beat(self, now: float) -> None:
         if self._wire is None:
             return
-        ports = (port.link.mac for port in self._responder.ports.values())
-        macs = tuple({*ports, *(link.mac for link in self._responder.usable())})
+        macs = tuple(self._macs())
         owned = self._holdings.digest.to_bytes(8)
         beats = self._members.beats(now, owned, macs)
         if beats:
@@ -222,6 +232,11 @@ class Announcer:
         for beat in beats:
             if where := self._where.get(beat.receiver):
                 self._wire.send(encode(beat, self._setup.keys[0]), where)
+
+    def _macs(self) -> set[Mac]:
+        """By which others know us, when we announce."""
+        ports = (port.link for port in self._responder.ports.values())
+        return {link.mac for link in (*ports, *self._responder.usable(), *self._named)}
 
     def _doubt(self, now: float) -> None:
         """Somebody owns what we do, or nobody does: say once more what is ours."""
@@ -270,7 +285,7 @@ class Announcer:
             "state": self._members.state.name.lower(),
             "heard": sorted(self._members.heard(now)),
             "interfaces": [link.name for link in responder.usable()],
-            "named": self._choice.nameable(responder.links, self._holdings.asked()),
+            "named": self._offered(),
             "beats": self._wire is not None,
             "drops": {one.value: number for one, number in responder.drops.items()},
             "beatsRefused": refused | {"hops": self._wire.far if self._wire else 0},
@@ -286,11 +301,22 @@ class Announcer:
         }
         return report.status(head, maps)
 
+    def _offered(self) -> list[str]:
+        """For the other nodes."""
+        asked, of_us = self._holdings.asked(), self._holdings.asked_of_us()
+        named = self._choice.nameable(self._responder.links, self._names())
+        return named + offers.lacking(self._responder.offer, asked, of_us)
+
     def _findings(self) -> list[dict[str, str]]:
         links = self._responder.links.by_index.values()
         self._subnets.look(self._responder.ports)
         found = preconditions.found(
-            self._holdings, links, self._choice, self._subnets.outside, preconditions.read_sysctl
+            self._holdings,
+            links,
+            self._choice,
+            self._subnets.outside,
+            preconditions.read_sysctl,
+            settled=self._members.state is State.READY,
         )
         lasting = sorted(self._doubts.lasting)
         return [one.fields() for one in (*found, *map(preconditions.disagreement, lasting))]

@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
+from ferrule.announce.offers import Ask, can
 from ferrule.announce.peers import View
 from ferrule.announce.wire import Address
 from ferrule.compiler.elect import owner
@@ -64,7 +65,7 @@ class _Contest:
     wait_s: float
 
 
-_Class = tuple[Group, Names]  # what has the same candidates here
+_Class = tuple[Group, Ask]  # what has the same candidates here
 
 
 @dataclass
@@ -76,13 +77,14 @@ class Holdings:
     owners: dict[Address, str | None] = field(default_factory=dict)
     mine: set[Address] = field(default_factory=set)
     lingering: dict[Address, float] = field(default_factory=dict)
-    named: Names = frozenset()  # our interfaces that an entry may name
+    offered: Names = frozenset()  # what we can announce, and what not
     digest: int = 0  # of what is mine
     _digests: dict[str | None, int] = field(default_factory=dict)
     _groups: dict[frozenset[tuple[str, int]], Group] = field(default_factory=dict)
     _classes: dict[_Class, set[Address]] = field(default_factory=dict)
     _left: set[Group] = field(default_factory=set)  # by an address, perhaps the last one
     _pools: dict[_Class, Names] = field(default_factory=dict)
+    _able: dict[Ask, bool] = field(default_factory=dict)
     _new: set[Address] = field(default_factory=set)  # to be elected
     _elected: dict[Address, Names] = field(default_factory=dict)  # among whom, the last time
     _returned: set[str] = field(default_factory=set)
@@ -121,7 +123,7 @@ class Holdings:
             if old.interfaces != entry.interfaces:
                 self._changed.add(entry.address)
         self.entries[entry.address] = entry
-        self._classes.setdefault((entry.group, entry.interfaces), set()).add(entry.address)
+        self._classes.setdefault(_class_of(entry), set()).add(entry.address)
         self._new.add(entry.address)
 
     def _forget(self, address: Address) -> None:
@@ -135,7 +137,7 @@ class Holdings:
         self._changed.add(address)
 
     def _leave_class(self, entry: Entry) -> None:
-        key = (entry.group, entry.interfaces)
+        key = _class_of(entry)
         self._classes[key].discard(entry.address)
         if not self._classes[key]:
             del self._classes[key]
@@ -149,9 +151,11 @@ class Holdings:
                 del self._groups[frozenset(group.scores.items())]
             self._left.clear()
 
-    def equip(self, named: Names) -> None:
-        """Which interfaces of ours an entry may name."""
-        self.named = named
+    def equip(self, offered: Names) -> None:
+        """What we can announce; the next decision is about that too."""
+        if offered != self.offered:
+            self.offered = offered
+            self._able.clear()
 
     # Who owns.
 
@@ -176,17 +180,17 @@ class Holdings:
             self._returned.clear()
         return moved
 
-    def _pool(self, group: Group, interfaces: Names, view: View) -> Names:
-        """The candidates that count; this node is none where an entry names only others' links."""
+    def _pool(self, group: Group, ask: Ask, view: View) -> Names:
+        """The candidates that count; this node is none for what it could not announce."""
         candidates = set(group.scores)
-        if interfaces and not interfaces & self.named:
+        if not self._can(ask):
             candidates.discard(self.me)
         return view.ready & candidates or view.rest & candidates
 
     def _elect(self, address: Address) -> None:
         """The first of the pool. Who was first of another one has only newcomers to fear."""
         entry, last = self.entries[address], self.owners.get(address)
-        pool = self._pools[entry.group, entry.interfaces]
+        pool = self._pools[_class_of(entry)]
         before = self._elected.get(address, frozenset())
         self._elected[address] = pool
         newcomers = pool - before
@@ -242,17 +246,26 @@ class Holdings:
         self.digest ^= _mark(address)
         return True
 
-    def asked(self) -> Names:
-        """All interfaces that entries name."""
-        return frozenset().union(*(names for _, names in self._classes))
+    def asked(self) -> set[Ask]:
+        """What entries ask for, all together."""
+        return {ask for _, ask in self._classes}
 
-    def unnamed(self) -> list[tuple[Names, Collection[Address]]]:
-        """What we would be a candidate for if we had one of the interfaces that it names."""
-        return [
-            (interfaces, addresses)
-            for (group, interfaces), addresses in self._classes.items()
-            if interfaces and self.me in group.scores and not interfaces & self.named
-        ]
+    def asked_of_us(self) -> set[Ask]:
+        """What we are a candidate for, whether we can or not."""
+        return {ask for group, ask in self._classes if self.me in group.scores}
+
+    def beyond(self) -> dict[Ask, set[Address]]:
+        """What we would be a candidate for if we could."""
+        found: dict[Ask, set[Address]] = {}
+        for (group, ask), addresses in self._classes.items():
+            if self.me in group.scores and not self._can(ask):
+                found.setdefault(ask, set()).update(addresses)
+        return found
+
+    def _can(self, ask: Ask) -> bool:
+        if ask not in self._able:
+            self._able[ask] = can(self.offered, *ask)
+        return self._able[ask]
 
     def yield_to(self, name: str, address: Address) -> None:
         """A member that knows better says it is its own: so it is, until we know better."""
@@ -322,6 +335,10 @@ class Holdings:
     def next_at(self) -> float | None:
         """When `expire` has something to do."""
         return min(self.lingering.values(), default=None)
+
+
+def _class_of(entry: Entry) -> _Class:
+    return entry.group, (entry.interfaces, entry.address.version)
 
 
 def digest(addresses: Iterable[Address]) -> int:

@@ -7,7 +7,7 @@
     no-subnet                   an address is in no subnet of the interfaces it is announced on:
                                 announced all the same, a router may know the way
     no-interface                nothing to announce on: this node owns nothing
-    no-link-local               IPv6 is off on all interfaces of an address
+    no-link-local               IPv6 is off on all interfaces of an address: another node's
     disagreement                another node owns otherwise than this one thinks
     named-interfaces-missing    an address names interfaces, and none of them is usable here
 
@@ -24,6 +24,7 @@ from typing import Protocol
 
 from ferrule.announce.election import Entry, Holdings
 from ferrule.announce.links import Choice, Link, impossible
+from ferrule.announce.offers import is_only_named
 from ferrule.announce.wire import Address
 
 SILENT = (1, 2, 8)  # values of arp_ignore with which the kernel leaves other devices' addresses
@@ -100,11 +101,13 @@ def found(
     choice: Choice,
     outside: Collection[bytes],
     sysctl: Sysctl,
+    *,
+    settled: bool = True,
 ) -> Iterator[Finding]:
-    """All that can be said now."""
+    """All that can be said now. An interface has IPv6 seconds after it came up: not `settled`."""
     usable = [one for one in links if choice.unfit(one) is None]
     fit = [one for one in links if impossible(one) is None]
-    if not usable:
+    if not usable and not is_only_named(holdings.offered, holdings.asked_of_us()):
         yield Finding("no-interface", _why_none(links, choice))
     yield from _strict_arp(holdings.entries, links, fit, sysctl)
     if len(usable) > 1:
@@ -117,9 +120,7 @@ def found(
             " announced on: only who has a route to it here reaches it",
             address=str(ip_address(first)),
         )
-    if usable and not any(one.has_link_local for one in usable):
-        yield from _no_link_local(holdings.mine, usable)
-    yield from _missing(holdings)
+    yield from _beyond(holdings, usable, settled=settled)
 
 
 def disagreement(node: str) -> Finding:
@@ -179,26 +180,24 @@ def _rp_filter(usable: Collection[Link], sysctl: Sysctl) -> Iterator[Finding]:
             )
 
 
-def _no_link_local(mine: Collection[Address], usable: Collection[Link]) -> Iterator[Finding]:
-    six = [one for one in mine if one.version == 6]
-    if six:
-        names = ", ".join(one.name for one in usable)
-        yield Finding(
-            "no-link-local",
-            f"{_many(min(six), len(six))} owned, and there is no IPv6 on {names}",
-            address=str(min(six)),
-        )
-
-
-def _missing(holdings: Holdings) -> Iterator[Finding]:
-    for names, addresses in holdings.unnamed():
-        first = min(addresses, key=lambda one: (one.version, int(one)))
-        yield Finding(
-            "named-interfaces-missing",
-            f"{_many(first, len(addresses))} to be announced on {', '.join(sorted(names))},"
-            " and none of these is usable here",
-            address=str(first),
-        )
+def _beyond(holdings: Holdings, usable: Collection[Link], *, settled: bool) -> Iterator[Finding]:
+    for (names, version), addresses in holdings.beyond().items():
+        there = sorted(names & holdings.offered or {one.name for one in usable})
+        first = min(addresses, key=int)
+        if names and not names & holdings.offered:
+            yield Finding(
+                "named-interfaces-missing",
+                f"{_many(first, len(addresses))} to be announced on {', '.join(sorted(names))},"
+                " and none of these is usable here",
+                address=str(first),
+            )
+        elif version == 6 and there and settled:
+            yield Finding(
+                "no-link-local",
+                f"{_many(first, len(addresses))} to be announced, and there is no IPv6 on"
+                f" {', '.join(there)}",
+                address=str(first),
+            )
 
 
 def _why_none(links: Collection[Link], choice: Choice) -> str:

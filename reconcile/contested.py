@@ -1,8 +1,8 @@
 """All addresses that are answered for on layer 2, from the Services' contests, by address.
 
 Two Services may share an address; one node answers for it then, chosen among the candidates that
-they have in common. A node none of whose interfaces is one of the named ones is no candidate; what
-interfaces the others have, they say themselves.
+they have in common. A node that cannot announce an address, because it has none of the named
+interfaces or no IPv6 there, is no candidate; what they can, nodes say themselves.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from ferrule.announce.offers import NOWHERE, can
 from ferrule.compiler.contests import Contest
 from ferrule.compiler.network import Address
 
@@ -34,7 +35,7 @@ class _Question:
 class _Draft:
     """A message that grows. `size` is about its bytes: candidates are most of them."""
 
-    groups: dict[tuple[int, int], tuple[_Question, Scores, list[Message]]] = field(
+    groups: dict[tuple[int, int, int], tuple[_Question, Scores, list[Message]]] = field(
         default_factory=dict
     )
     gone: list[str] = field(default_factory=list)
@@ -61,7 +62,7 @@ class Contested:
         self._me = me
         self._contests: dict[str, Contest] = {}
         self._services: dict[Address, set[str]] = defaultdict(set)
-        self._have: dict[str, Names] = {}  # the interfaces of nodes that said so
+        self._have: dict[str, Names] = {}  # what nodes said that they can announce
         self.version = 0  # counts what changed
 
     def __len__(self) -> int:
@@ -98,15 +99,27 @@ class Contested:
         return touched
 
     def equipped(self, have: Mapping[str, Names]) -> set[Address]:
-        """Which interfaces nodes have; the addresses for which that may matter."""
-        if have == self._have:
-            return set()
-        self._have = dict(have)
+        """What nodes can announce; the addresses for which that makes a difference."""
+        before, self._have = self._have, dict(have)
+        new = [name for name in before.keys() | have.keys() if before.get(name) != have.get(name)]
+        differ: dict[tuple[int, int], set[str]] = {}
+
+        def concerned(one: Contest, version: int) -> set[str]:
+            key = id(one.interfaces), version
+            if new and key not in differ:
+                differ[key] = {
+                    name
+                    for name in new
+                    if self._fits(name, before, one.interfaces, version)
+                    != self._fits(name, have, one.interfaces, version)
+                }
+            return differ.get(key, set())
+
         return {
             address
             for one in self._contests.values()
-            if any(one.interfaces.values())
             for address in one.addresses
+            if not concerned(one, address.version).isdisjoint(one.scores)
         }
 
     def services(self, address: Address) -> list[str]:
@@ -135,9 +148,10 @@ class Contested:
         if question is None:
             draft.gone.append(str(address))
             return
-        key = (id(question.scores), id(question.interfaces))  # no other's while the draft has it
+        # No other's while the draft has the question.
+        key = (id(question.scores), id(question.interfaces), address.version)
         if key not in draft.groups:
-            scores = self._fit(question)
+            scores = self._fit(question, address.version)
             draft.groups[key] = (question, scores, [])
             draft.size += sum(len(name) + 8 for name in scores)
         entry: Message = {"address": str(address)}
@@ -160,15 +174,24 @@ class Contested:
             scores = {name: scores[name] for name in sorted(common)}
         return _Question(first.addresses[0], scores, first.interfaces)
 
-    def _fit(self, question: _Question) -> dict[str, int]:
-        """The candidates that have one of the interfaces they are to announce on."""
+    def _fit(self, question: _Question, version: int) -> Scores:
+        """The candidates that can announce it."""
         return {
             name: score
             for name, score in question.scores.items()
-            if self._is_equipped(name, question.interfaces.get(name, ()))
+            if self._fits(name, self._have, question.interfaces, version)
         }
 
-    def _is_equipped(self, node: str, wanted: Collection[str]) -> bool:
-        """Who has not said anything is believed to have what it needs."""
-        have = self._have.get(node)
-        return not wanted or have is None or not have.isdisjoint(wanted)
+    def _fits(
+        self,
+        node: str,
+        have: Mapping[str, Names],
+        asked: Mapping[str, Collection[str]],
+        version: int,
+    ) -> bool:
+        """Our own announcer knows what it cannot before we do, and has to say what stands in the
+        way; but where it is used by name only, it has to see that nobody counts on it unnamed."""
+        names, offered = asked.get(node, ()), have.get(node, frozenset())
+        if node == self._me and (names or NOWHERE not in offered):
+            return True
+        return can(have.get(node), names, version)

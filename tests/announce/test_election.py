@@ -1,6 +1,6 @@
 """Owners found step by step are the owners that MetalLB's order gives; what passes on lingers."""
 
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -130,6 +130,23 @@ def test_an_entry_that_names_none_of_our_interfaces_is_another_s() -> None:
     one.equip(frozenset({"eth0", "eth1"}))
     assert one.decide(both, 0.0).taken == {address: "node-2"}
     assert one.changes() == {address.packed: frozenset({"eth1"})}
+
+
+def test_ipv6_is_another_s_where_there_is_none_and_what_names_none_where_all_are_excluded() -> None:
+    four, six, named = ADDRESSES[0], IPv6Address("2001:db8::10"), ADDRESSES[1]
+    group, one = Group({"node-1": 1, "node-2": 0}), Holdings("node-1")
+    one.learn([Entry(four, four, group), Entry(six, four, group)])
+    one.learn([Entry(named, named, group, frozenset({"eth0"}))])
+    both = View(frozenset(NODES[:2]), NOBODY, may_take=True)
+    for offered, mine in (
+        ({"eth0", "/6", "eth0/6"}, {four, named}),
+        ({"eth0"}, {four, six, named}),
+        ({"eth0", "/4", "/6"}, {named}),
+    ):
+        one.equip(frozenset(offered))
+        one.decide(both, 0.0)
+        assert one.mine == mine
+        assert {each for each, name in one.owners.items() if name == "node-1"} == mine
 
 
 def test_the_only_address_of_its_candidates_changes_its_interfaces_and_goes() -> None:

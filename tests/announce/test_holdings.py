@@ -1,7 +1,7 @@
 """Whatever the agent says, in whatever order: holdings are those of one that was told the end."""
 
 from collections.abc import Mapping
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -11,10 +11,11 @@ from ferrule.announce.peers import View
 from ferrule.announce.wire import Address
 
 ME, NODES = "node-1", ("node-1", "node-2", "node-3")
-ADDRESSES = [IPv4Address("192.0.2.10") + number for number in range(3)]
+ADDRESSES = [ip_address(one) for one in ("192.0.2.10", "192.0.2.11", "2001:db8::10")]
 NOBODY = frozenset[str]()
 
 links = st.frozensets(st.sampled_from(["eth0", "eth1"]))
+offers = st.frozensets(st.sampled_from(["eth0", "eth1", "eth0/6", "/4", "/6"]))
 scores = st.dictionaries(st.sampled_from(NODES), st.integers(0, 1))
 addresses = st.sampled_from(ADDRESSES)
 nodes = st.frozensets(st.sampled_from(NODES))
@@ -28,7 +29,7 @@ class Told(RuleBasedStateMachine):
         super().__init__()
         self.holdings = Holdings(ME)
         self.known: dict[Address, Entry] = {}
-        self.named = self.ready = self.rest = NOBODY
+        self.offered = self.ready = self.rest = NOBODY
         self.where: dict[bytes, frozenset[str]] = {}
         self.now = 0.0
 
@@ -65,16 +66,16 @@ class Told(RuleBasedStateMachine):
             self.known.pop(one, None)
         self.known |= {one.address: one for one in entries}
 
-    @rule(names=links)
-    def equip(self, names: frozenset[str]) -> None:
-        self.named = names
+    @rule(offered=offers)
+    def equip(self, offered: frozenset[str]) -> None:
+        self.offered = offered
 
     @rule(ready=nodes, rest=nodes)
     def see(self, ready: frozenset[str], rest: frozenset[str]) -> None:
         self.ready, self.rest = ready, rest
 
     def _decided(self, one: Holdings) -> Holdings:
-        one.equip(self.named)
+        one.equip(self.offered)
         one.decide(View(self.ready, self.rest, may_take=True), self.now)
         one.expire(self.now + 9)
         return one
@@ -100,7 +101,8 @@ def seen(one: Holdings) -> Mapping[str, object]:
         "answered": one.answered(),
         "digests": [one.digest, *map(one.digest_of, NODES)],
         "asked": one.asked(),
-        "unnamed": sorted((sorted(names), sorted(each)) for names, each in one.unnamed()),
+        "asked of us": one.asked_of_us(),
+        "beyond": one.beyond(),
         "groups": one._groups.keys(),  # noqa: SLF001  # those of no address are kept by nobody
     }
 

@@ -27,8 +27,12 @@ IPVS = link(9, "kube-ipvs0", "192.0.2.10/32", flags=BROADCAST | NO_ARP, kind="du
 
 
 def holdings(*entries: Entry) -> Holdings:
+    return equipped({"eth0"}, *entries)
+
+
+def equipped(offered: set[str], *entries: Entry) -> Holdings:
     one = Holdings("node-1")
-    one.equip(frozenset({"eth0"}))
+    one.equip(frozenset(offered))
     one.learn(entries or [entry(VIP)])
     one.decide(View(frozenset({"node-1"}), frozenset(), may_take=True), 0.0)
     return one
@@ -118,9 +122,24 @@ def test_interfaces_that_are_named_and_not_there() -> None:
     )
 
 
-def test_ipv6_without_ipv6() -> None:
-    findings = look(link(2, "eth0", "192.0.2.1/24"), held=holdings(entry(SIX)))
-    assert codes(findings) == [("no-link-local", "", str(SIX))]
+@pytest.mark.parametrize("names", [(), ("eth0",)])
+def test_ipv6_without_ipv6(names: tuple[str, ...]) -> None:
+    held = equipped({"eth0", "eth0/6", "/6"}, entry(SIX, *names), entry(VIP, *names))
+    (finding,) = look(link(2, "eth0", "192.0.2.1/24"), held=held)
+    assert finding == Finding(
+        "no-link-local",
+        "2001:db8::10 is to be announced, and there is no IPv6 on eth0",
+        address=str(SIX),
+    )
+    assert held.mine == {VIP}
+
+
+def test_an_interface_that_is_excluded_and_named_is_one_to_announce_on() -> None:
+    uplink = replace(LAN, kind="veth")
+    excluded = {"eth0", "/4", "/6"}
+    assert look(uplink, held=equipped(excluded, entry(VIP, "eth0"), entry(SIX, "eth0"))) == []
+    held = equipped(excluded, entry(VIP, "eth0"), entry(SIX))
+    assert codes(look(uplink, held=held)) == [("no-interface", "", "")]
 
 
 @dataclass

@@ -56,7 +56,8 @@ contests = st.builds(
         {name: st.sampled_from([(), ("eth0",), ("eth0", "eth1")]) for name in NODES}
     ),
 )
-have = st.dictionaries(st.sampled_from(NODES), st.frozensets(st.sampled_from(["eth0", "eth1"])))
+words = st.sampled_from(["eth0", "eth1", "eth0/6", "/4", "/6"])
+have = st.dictionaries(st.sampled_from(NODES), st.frozensets(words))
 changes = st.dictionaries(st.sampled_from(["a/x", "a/y", "b/z"]), st.none() | contests, max_size=3)
 
 
@@ -190,3 +191,36 @@ def test_a_node_without_any_of_the_named_interfaces_is_no_candidate() -> None:
         }
     ]
     assert not table.equipped({"n1": frozenset({"eth0", "eth1"}), "n2": frozenset({"eth0"})})
+
+
+def test_what_a_node_cannot_is_no_candidacy_of_its_and_of_nothing_else() -> None:
+    table, told = Contested("n1"), Told()
+    two = "192.0.2.1", "2001:db8::1"
+    table.replace({"a/x": contest(*two), "a/y": contest("192.0.2.2", n2=("eth0",))})
+    excluded, without_six = frozenset({"eth0", "/4", "/6"}), frozenset({"eth0", "eth0/6", "/6"})
+    every = {"n1": frozenset({"eth0"}), "n2": excluded, "n3": without_six}
+    assert table.equipped(every) == {*map(ip_address, two)}
+    told.hear(table.messages(table))
+    assert {address: [name for name, _ in entry[1]] for address, entry in told.entries.items()} == {  # type: ignore[attr-defined]
+        "192.0.2.1": ["n1", "n3"],
+        "2001:db8::1": ["n1"],
+        "192.0.2.2": ["n1", "n2", "n3"],
+    }
+    assert table.equipped({**every, "n3": frozenset({"eth0"})}) == {ip_address("2001:db8::1")}
+
+
+@pytest.mark.parametrize(
+    ("have", "told"),
+    [
+        pytest.param({"eth0", "eth0/6", "/6"}, ["192.0.2.1", "2001:db8::1"], id="says-why"),
+        pytest.param({"eth1"}, ["192.0.2.1", "2001:db8::1"], id="says-why-again"),
+        pytest.param({"eth0", "/4", "/6"}, ["192.0.2.1"], id="is-not-counted-on"),
+    ],
+)
+def test_our_own_announcer_is_told_what_it_cannot(have: set[str], told: list[str]) -> None:
+    table = Contested("n1")
+    table.replace({"a/x": contest("2001:db8::1"), "a/y": contest("192.0.2.1", n1=("eth0",))})
+    table.equipped({"n1": frozenset(have)})
+    mine = Told()
+    mine.hear(table.messages(table))
+    assert [a for a, (_, scores, _) in mine.entries.items() if ("n1", 0) in scores] == told  # type: ignore[operator]

@@ -24,7 +24,7 @@ from ferrule.announce.wire import Mac
 
 _HEAD = struct.Struct("!2sBBBQQQQ8s")
 _MAGIC, _VERSION = b"Fb", 2
-_FRESH = 1  # a flag: it reads the API
+_FRESH, _PASSING = 1, 2  # flags: it reads the API; its next beat is not to be waited for
 _SIGNATURE = 16
 MOST_NAMES = 16  # of each list; who suspects more than that is alone itself
 MOST_MACS = 16
@@ -71,6 +71,7 @@ class Beat:
     macs: tuple[Mac, ...] = ()
     suspects: tuple[str, ...] = ()
     downs: tuple[Down, ...] = ()
+    passing: bool = False
 
 
 def derived_key(secret: bytes, cluster: str) -> bytes:
@@ -81,7 +82,7 @@ def derived_key(secret: bytes, cluster: str) -> bytes:
 def encode(beat: Beat, key: bytes) -> bytes:
     """The signed datagram; lists are cut at what a receiver takes."""
     downs = beat.downs[:MOST_NAMES]
-    flags = _FRESH * beat.fresh
+    flags = _FRESH * beat.fresh | _PASSING * beat.passing
     numbers = (beat.epoch, beat.sequence, beat.challenge, beat.echo)
     data = b"".join(
         (
@@ -131,6 +132,7 @@ def _read(signed: bytes) -> Beat:
         tuple(
             Down(int.from_bytes(rest.take(8)), rest.text()) for _ in range(rest.count(MOST_NAMES))
         ),
+        bool(flags & _PASSING),
     )
     if rest.at != len(signed):
         raise ValueError("more than it says")

@@ -3,7 +3,8 @@
 Two sources. Slow and true: the nodes that hold a Lease, as the agent reads them, frozen while the
 API server does not answer. Fast: beats. A member whose beats stop is suspected after three missed
 ones, and down when a second one says so too (with two nodes in all: at once). Down is told to all.
-It lasts until the member is heard again, or its Lease is gone.
+It lasts until the member is heard again, or its Lease is gone. One that was never heard is not
+ready for a while (`Awaited`): a Lease comes before the process that answers.
 
 A node that starts, was paused or had no carrier listens first, and then settles for ten seconds, in
 which it owns only what none that is ready can. A node that hears nobody keeps what it has and takes
@@ -12,10 +13,11 @@ nothing. Both ends of a healed partition are ready: the better one in the order 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from math import ceil
 
 from ferrule.announce.heartbeat import MOST_NAMES, Beat, Down, State
-from ferrule.announce.peers import NEVER, News, Peer, Timing, View, near
+from ferrule.announce.peers import NEVER, Awaited, News, Peer, Timing, View, far, near
 from ferrule.announce.wire import Mac
 
 _GLANCE_S = 0.05  # between looks at what is not exact
@@ -39,8 +41,9 @@ class Members:
         self.able = False
         self.fresh = False
         self.leased = frozenset({me})
-        self._counted = False  # whether the agent has said who is there
+        self._counted_at: float | None = None  # when the agent first said who is there
         self.peers: dict[str, Peer] = {}
+        self._awaited = Awaited(timing.hold_down_s if beating else 0.0)
         self.news: list[News] = []
         self.rejoined: set[str] = set()
         self.refused = self.strange = 0  # replays, and beats of runs that are not proved
@@ -52,26 +55,46 @@ class Members:
         self._wide = WIDE
         self._answer: set[str] = set()
         self._watched = frozenset[str]()
+        self._far: list[str] = []  # who is told of changes, and now and then how we are
+        self._parting: dict[str, float] = {}  # who has to know that it need not watch us, until
         self._accused_at = NEVER
         self._takes = False
         self._touched, self._look_at = True, now
 
     # What comes in.
 
-    def roster(self, names: Iterable[str], now: float, *, fresh: bool) -> None:
-        """The holders of Leases, and whether our own was written lately; if not, nobody is gone."""
-        if not self._counted and self.state is State.STARTING:
-            self._since = now  # whom to listen for is known only now
-        self.fresh, self._counted, self._touched = fresh, True, True
+    def roster(
+        self, names: Iterable[str], now: float, *, fresh: bool, idle: Collection[str] = ()
+    ) -> None:
+        """The holders of Leases, and whether our own is fresh; if not, nobody is gone.
+
+        Those that are `idle` have not begun to announce.
+        """
+        if self._counted_at is None:
+            self._counted_at = now
+            if self.state is State.STARTING:
+                self._since = now  # whom to listen for is known only now
+        self.fresh, self._touched = fresh, True
         known = frozenset(names) | {self.me}
         if not fresh:
             known |= self.leased
-        if known == self.leased:
-            return
-        self.leased, self._watched = known, near(self.me, known)
-        for name in [one for one, peer in self.peers.items() if not self._heard(peer, now)]:
-            if name not in known:
+        new = known - self.leased
+        if known != self.leased:
+            self._count(known, new, now)
+        each = ((name, self.peers.get(name)) for name in known - {self.me})
+        unheard = [name for name, peer in each if peer is None or peer.heard_at == NEVER]
+        self._awaited.members(unheard, new, idle, now)
+
+    def _count(self, known: frozenset[str], new: frozenset[str], now: float) -> None:
+        """Others are members than before; of one that went and came back nothing is known."""
+        for name, peer in list(self.peers.items()):
+            past = name in new and peer.heard_at > NEVER
+            if (past or name not in known) and not self._heard(peer, now):
                 del self.peers[name]
+        watched, self._watched = self._watched, near(self.me, known)
+        until = now + self.timing.recall_s
+        self._parting |= dict.fromkeys((watched - self._watched) & known, until)
+        self.leased, self._far = known, far(self.me, known)
         self._urge(now)
 
     def equip(self, now: float, *, able: bool) -> None:
@@ -121,9 +144,11 @@ class Members:
         return False
 
     def _believe(self, peer: Peer, beat: Beat, now: float) -> None:
-        if peer.down or now - peer.heard_at > self.timing.silence_s:
+        if self._missed(beat.sender, peer, now):
             self._back(peer, beat)
-        peer.heard_at, peer.down, peer.suspected = now, False, False
+        self._awaited.heard(beat.sender)
+        peer.heard_at, peer.expected = now, not beat.passing
+        peer.down = peer.suspected = False
         peer.state, peer.owned, peer.macs = beat.state, beat.owned, beat.macs
         peer.fresh = beat.fresh
         if beat.state is State.STARTING:
@@ -134,8 +159,21 @@ class Members:
         if me in beat.downs:
             self._accused(beat.sender, now)
 
+    def _missed(self, name: str, peer: Peer, now: float) -> bool:
+        """Whether it was gone to us; that we heard nothing of who is far says nothing."""
+        if peer.down or peer.heard_at == NEVER:
+            return True
+        if peer.expected and name in self._watched:
+            return not self._heard(peer, now)
+        return self._told_down(name, peer, now)
+
     def _back(self, peer: Peer, beat: Beat) -> None:
-        """Who is ready and was not heard may have told clients that our addresses are its."""
+        """Who is ready and was not heard may have told clients that our addresses are its.
+
+        Whoever said that it is down may be far from it, and hears of it later than we.
+        """
+        for other in self.peers.values():
+            other.told_down.pop(Down(peer.epoch, beat.sender), None)
         if beat.state is State.READY:
             self.rejoined.add(beat.sender)
         if peer.heard_at > NEVER:
@@ -158,17 +196,18 @@ class Members:
         """
         gap, self._last_tick = now - self._last_tick, now
         state, said, taking = self.state, len(self.news), self._takes
+        over = self._awaited.tick(now)
         if gap > self._longest_gap_s() and self.leased != {self.me} and self._participates():
             self.news.append(News("paused", self.me))
             self._restart(now)
-        if self._touched or now >= self._look_at:
+        if self._touched or over or now >= self._look_at:
             self._touched = False
             for name in self._watched:
                 self._judge(name, now)
             self._advance(now)
             self._takes = self._may_take(now)
             self._look_at = min([now + _GLANCE_S, *self._silences()])
-        return (state, said, taking) != (self.state, len(self.news), self._takes)
+        return over or (state, said, taking) != (self.state, len(self.news), self._takes)
 
     def _longest_gap_s(self) -> float:
         """Whoever runs no turn for longer may have been followed meanwhile."""
@@ -177,7 +216,7 @@ class Members:
     def _judge(self, name: str, now: float) -> None:
         """Suspect who is silent; believe it is down when another does too."""
         peer = self.peers.get(name)
-        if peer is None or peer.heard_at == NEVER or self._heard(peer, now):
+        if peer is None or not peer.expected or self._heard(peer, now):
             return
         if not peer.suspected:
             peer.suspected = True
@@ -199,11 +238,11 @@ class Members:
 
     def _advance(self, now: float) -> None:
         """From listening to settling to ready."""
-        if self.state is State.STARTING and self.able and self._counted:
+        if self.state is State.STARTING and self.able and self._counted_at is not None:
             waited = now - self._since
             heard = any(self._heard(peer, now) for peer in self.peers.values())
-            alone = self.leased == {self.me} or not self.beating
-            if alone or waited >= self.timing.hold_down_s:
+            silent = not self.beating and now - self._counted_at >= self.timing.silence_s
+            if self.leased == {self.me} or silent or waited >= self.timing.hold_down_s:
                 self._become(State.READY, now)
             elif heard and waited >= self.timing.silence_s:
                 incumbents = any(
@@ -261,7 +300,7 @@ class Members:
         """When those that we hear would have to be suspected."""
         for name in self._watched:
             peer = self.peers.get(name)
-            if peer is not None and not peer.suspected and peer.heard_at > NEVER:
+            if peer is not None and peer.expected and not peer.suspected:
                 yield peer.heard_at + self.timing.silence_s
 
     def beats(self, now: float, owned: bytes, macs: tuple[Mac, ...]) -> list[Beat]:
@@ -292,7 +331,14 @@ class Members:
             self._wide -= 1
             self._recall_at = now + self.timing.recall_s
             return self.leased - {self.me}
-        return self._watched
+        self._parting = {name: until for name, until in self._parting.items() if until > now}
+        return self._watched | self._parting.keys() | self._reminded()
+
+    def _reminded(self) -> frozenset[str]:
+        """The next of those that are far; what they were told of a change may have got lost."""
+        each_time = ceil(len(self._far) * self.timing.interval_s / self.timing.remind_s)
+        some, self._far = self._far[:each_time], self._far[each_time:] + self._far[:each_time]
+        return frozenset(some)
 
     def _beat(
         self,
@@ -308,7 +354,7 @@ class Members:
             peer = self.peers[receiver] = Peer(next(self._numbers))
         return Beat(
             self.me, receiver, self.epoch, self._sequence, peer.challenge, peer.echo, self.state,
-            self.fresh, owned, macs, suspects, downs,
+            self.fresh, owned, macs, suspects, downs, receiver not in self._watched,
         )  # fmt: skip
 
     def _downs(self) -> tuple[Down, ...]:
@@ -330,6 +376,8 @@ class Members:
             return peer.state
         if (peer is not None and peer.down) or self._told_down(name, peer, now):
             return None
+        if name in self._awaited:
+            return State.STARTING
         return State.READY if peer is None else peer.state
 
     def _told_down(self, name: str, peer: Peer | None, now: float) -> bool:

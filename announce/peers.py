@@ -1,7 +1,8 @@
-"""What one node knows of another, what it concludes of all, and whom it watches."""
+"""What one node knows of another, what it concludes of all, whom it watches and whom it awaits."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -21,6 +22,7 @@ class Timing:
     misses: int = 3
     hold_down_s: float = 10.0
     recall_s: float = 1.0  # between reminders that somebody is down; believed three times as long
+    remind_s: float = 10.0  # in which each is told once how we are, also who does not watch us
     lease_s: float = 5.0  # a pause that is shorter ends no Lease
 
     @property
@@ -40,9 +42,10 @@ class View:
 
 @dataclass(slots=True)
 class Peer:
-    """What another node's beats said; nothing else of it is believed. Never heard, it is ready.
+    """What another node's beats said; nothing else of it is believed.
 
-    `challenge` is what another run of it has to echo, `echo` what it wants to have echoed.
+    `challenge` is what another run of it has to echo, `echo` what it wants to have echoed. Its
+    silence says something only while its next beat is `expected`.
     """
 
     challenge: int
@@ -52,6 +55,7 @@ class Peer:
     sequence: int = 0
     heard_at: float = NEVER
     began_at: float = NEVER  # when it was last heard to listen only
+    expected: bool = False
     down: bool = False
     suspected: bool = False
     state: State = State.READY
@@ -70,10 +74,62 @@ class News:
     name: str
 
 
+class Awaited:
+    """Members that were never heard: they hold a Lease, and may not answer yet.
+
+    So they own only what none that is ready can: while their agents say that they are idle, and
+    then for `lasts_s`. By then they announce, whether we hear them or not.
+    """
+
+    def __init__(self, lasts_s: float) -> None:
+        self._lasts_s = lasts_s
+        self._since: dict[str, float | None] = {}  # None: it is idle
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._since
+
+    def members(
+        self, unheard: Iterable[str], new: Collection[str], idle: Collection[str], now: float
+    ) -> None:
+        """Who they are, which of them are new, and which have not begun."""
+        before, self._since = self._since, {}
+        for name in unheard:
+            if name in idle:
+                self._since[name] = None
+            elif name in new:
+                self._since[name] = now
+            elif name in before:
+                since = before[name]
+                self._since[name] = now if since is None else since
+
+    def heard(self, name: str) -> None:
+        """It says itself what it is."""
+        self._since.pop(name, None)
+
+    def tick(self, now: float) -> bool:
+        """Whether some were awaited for long enough."""
+        each = self._since.items()
+        over = [name for name, at in each if at is not None and now - at >= self._lasts_s]
+        for name in over:
+            del self._since[name]
+        return bool(over)
+
+
 def near(me: str, names: frozenset[str]) -> frozenset[str]:
     """Whose beats we expect, and who expects ours: all, or the nearest in a ring of hashes."""
     if len(names) <= FEW:
         return names - {me}
+    after = _after(me, names)
+    return frozenset(after[:RING] + after[-RING:])
+
+
+def far(me: str, names: frozenset[str]) -> list[str]:
+    """All others, the nearest first on one side: no two begin with the same one."""
+    return [] if len(names) <= FEW else _after(me, names)[RING:-RING]
+
+
+def _after(me: str, names: frozenset[str]) -> list[str]:
+    """The ring from us on."""
     ring = sorted(names, key=lambda name: sha256(name.encode()).digest())
     at = ring.index(me)
-    return frozenset(ring[(at + step) % len(ring)] for step in range(-RING, RING + 1)) - {me}
+    return ring[at + 1 :] + ring[:at]

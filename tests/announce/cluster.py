@@ -13,7 +13,7 @@ from ferrule.announce.bursts import TIMES_S
 from ferrule.announce.election import Entry, Group, Holdings
 from ferrule.announce.heartbeat import Beat
 from ferrule.announce.members import Members
-from ferrule.announce.peers import Timing, View
+from ferrule.announce.peers import News, Timing, View
 from ferrule.announce.wire import Address
 from ferrule.compiler.elect import owner
 
@@ -36,6 +36,9 @@ class Node:
     takes: list[tuple[float, Address]] = field(default_factory=list)
     leave_at: float | None = None
     bursts: dict[Address, list[float]] = field(default_factory=dict)
+    news: list[News] = field(default_factory=list)
+    reads_late_s: float = 0.0  # what holds a Lease
+    read: list[tuple[float, list[str]]] = field(default_factory=list)
 
 
 class Cluster:
@@ -53,6 +56,8 @@ class Cluster:
         self.loss = 0.0
         self.api = True
         self.leases: dict[str, float] = {}
+        self.agents: set[str] = set()  # renew Leases without anything that announces
+        self.idle: set[str] = set()  # and are known for it
         self.flying: list[tuple[float, str, Beat]] = []
         self.announced: dict[Address, str] = {}
         self.unanswered: dict[Address, float] = {}
@@ -68,6 +73,7 @@ class Cluster:
             node.holdings.learn(self.entries)
             node.view, node.paused, node.leave_at = None, False, None
             node.bursts.clear()
+            node.read.clear()
             self.leases[name] = self.now
 
     def kill(self, name: str) -> None:
@@ -99,7 +105,7 @@ class Cluster:
         if not self.api or round(self.now / STEP_S) % round(RENEW_S / STEP_S / 4):
             return
         for name, node in self.nodes.items():
-            if node.members is not None and not node.paused:
+            if (node.members is not None and not node.paused) or name in self.agents:
                 self.leases[name] = self.now
 
     def _deliver(self) -> None:
@@ -130,15 +136,24 @@ class Cluster:
             return
         members.equip(now, able=node.carrier)
         if self.api:
-            held = [name for name, at in self.leases.items() if now - at < LEASE_S]
-            members.roster(held, now, fresh=True)
+            members.roster(self._held(node), now, fresh=True, idle=self.idle)
         else:
             members.roster((), now, fresh=False)
         members.tick(now)
         self._decide(node, members)
+        node.news += members.news
+        members.news.clear()
         for beat in members.beats(now, node.holdings.digest.to_bytes(8), (node.mac,)):
             if self.random.random() >= self.loss and beat.receiver in self.nodes:
                 self.flying.append((now + self.random.uniform(0, 0.004), node.name, beat))
+
+    def _held(self, node: Node) -> list[str]:
+        """Who holds a Lease, as this node has read."""
+        held = [name for name, at in self.leases.items() if self.now - at < LEASE_S]
+        node.read.append((self.now, held))
+        while len(node.read) > 1 and node.read[1][0] <= self.now - node.reads_late_s:
+            del node.read[0]
+        return node.read[0][1]
 
     def _decide(self, node: Node, members: Members) -> None:
         view = members.view(self.now)

@@ -61,7 +61,7 @@ def beat(random: Random) -> Beat:
         names[0], random.choice(("node-1", names[1])), number(random), number(random),
         number(random), number(random), random.choice(list(State)), random.random() < 0.5,
         random.randbytes(8), (ASKER,) * random.randrange(3), tuple(names[2:4]),
-        tuple(Down(random.randrange(4), name) for name in names[4:]),
+        tuple(Down(random.randrange(4), name) for name in names[4:]), random.random() < 0.5,
     )  # fmt: skip
 
 

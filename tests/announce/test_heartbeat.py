@@ -32,6 +32,7 @@ beats = st.builds(
     st.lists(st.binary(min_size=6, max_size=6), max_size=4).map(tuple),
     st.lists(names, max_size=4).map(tuple),
     st.lists(st.builds(Down, numbers, names), max_size=4).map(tuple),
+    st.booleans(),
 )  # fmt: skip
 ONE = Beat("node-2", "node-1", 7, 1, 9, 5, State.READY, macs=(b"\2\0\0\0\0\1",))
 

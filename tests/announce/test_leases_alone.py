@@ -19,11 +19,26 @@ def test_nothing_is_taken_before_it_is_known_who_is_there() -> None:
     one = member()
     one.tick(60.0)
     assert one.state.name == "STARTING"
-    one.roster(NAMES, 60.1, fresh=True)
-    one.tick(60.1)
+    one.roster(NAMES, 60.0, fresh=True)
+    one.tick(60.2)  # the others are told that we have begun, and let go
+    assert not one.view(60.2).may_take
+    one.tick(60.4)
     assert one.state.name == "READY"
-    assert one.view(60.1).ready == set(NAMES)
-    assert one.view(60.1).may_take
+    assert one.view(60.4).ready == set(NAMES)
+    assert one.view(60.4).may_take
+
+
+def test_who_has_a_lease_and_has_not_begun_owns_what_nobody_else_can() -> None:
+    one = member()
+    for now in (0.0, 60.0):
+        one.roster(NAMES, now, fresh=True, idle={"node-3"})
+        one.tick(now + 1)
+        view = one.view(now + 1)
+        assert view.ready == {"node-1", "node-2"}
+        assert view.rest == {"node-3"}
+    one.roster(NAMES, 62.0, fresh=True)
+    assert one.tick(62.0)
+    assert one.view(62.0).ready == set(NAMES)
 
 
 def test_nobody_is_missed_for_its_silence_and_nothing_is_sent() -> None:

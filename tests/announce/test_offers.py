@@ -3,7 +3,7 @@
 from ipaddress import ip_interface
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ferrule.announce.links import BROADCAST, LOWER_UP, UP, Choice, Link, Links
@@ -80,6 +80,7 @@ words = st.frozensets(st.sampled_from(["eth0", "eth1", "eth0/6", "eth1/6", "/4",
 asks = st.tuples(st.frozensets(st.sampled_from(["eth0", "eth1"])), st.sampled_from([4, 6]))
 
 
+@example(frozenset({"eth0", "/6"}), [(NOBODY, 6)])
 @given(words, st.lists(asks, max_size=4))
 def test_what_the_others_are_told_is_enough_to_know_what_is_asked(
     here: Names, asked: list[Ask]

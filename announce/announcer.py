@@ -77,11 +77,11 @@ class Announcer:
         """Take in what the agent says."""
         self._stale = True
         match message:
-            case control.Roster(members, fresh):
+            case control.Roster(members, fresh, idle):
                 self._where.update(members)
                 if fresh and not self._members.fresh:
                     self._holdings.reconsider()
-                self._members.roster(members, now, fresh=fresh)
+                self._members.roster(members, now, fresh=fresh, idle=idle)
             case control.Own(entries, gone):
                 self._holdings.learn(entries, gone)
             case control.Leave():

@@ -55,6 +55,15 @@ class Place:
     addresses: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Roster:
+    """Addresses of those whose Leases are valid; `idle` ones have not begun to announce."""
+
+    members: Mapping[str, str]
+    fresh: bool
+    idle: Sequence[str] = ()
+
+
 class Layer2(threading.Thread):
     """One node's announcer and its Lease, from `start` to `stop`.
 
@@ -80,7 +89,7 @@ class Layer2(threading.Thread):
         self._place = Place("", {})
         self._listed, self._seen_at = False, boot_clock()
         self._well, self._well_at = True, boot_clock()
-        self._members: tuple[Mapping[str, str], bool] = {}, False
+        self._members = _Roster({}, fresh=False)
         self._leases = Feed(LEASES, member, namespace, labels=f"{LABEL}={VALUE}")
         self._watches = Watches(api, (self._leases,), spread_s=spread_s)
         self._membership = Membership(
@@ -184,18 +193,22 @@ class Layer2(threading.Thread):
         now = self._roster()
         if now != self._members:
             self._members = now
-            self._log.info("members", nodes=sorted(now[0]), fresh=now[1])
+            self._log.info("members", nodes=sorted(now.members), fresh=now.fresh, idle=now.idle)
             self.child.say(self._members_line())
 
-    def _roster(self) -> tuple[Mapping[str, str], bool]:
+    def _roster(self) -> _Roster:
         now = boot_clock()
-        where = self._place.addresses
-        names = sorted({self._node, *self.roll.present(now)})
-        return {name: where.get(name, "") for name in names}, self.roll.fresh(now)
+        where, present = self._place.addresses, self.roll.present(now)
+        names = sorted({self._node, *present})
+        return _Roster(
+            {name: where.get(name, "") for name in names},
+            self.roll.fresh(now),
+            sorted(name for name, one in present.items() if one.interfaces is None),
+        )
 
     def _members_line(self) -> bytes:
-        members, fresh = self._members
-        return control.line("members", members=members, fresh=fresh)
+        now = self._members
+        return control.line("members", members=now.members, fresh=now.fresh, idle=now.idle)
 
     # Called by other threads.
 

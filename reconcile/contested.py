@@ -100,20 +100,22 @@ class Contested:
 
     def equipped(self, have: Mapping[str, Names]) -> set[Address]:
         """What nodes can announce; the addresses for which that makes a difference."""
+        if have == self._have:
+            return set()
         before, self._have = self._have, dict(have)
         new = [name for name in before.keys() | have.keys() if before.get(name) != have.get(name)]
         differ: dict[tuple[int, int], set[str]] = {}
 
         def concerned(one: Contest, version: int) -> set[str]:
             key = id(one.interfaces), version
-            if new and key not in differ:
+            if key not in differ:
                 differ[key] = {
                     name
                     for name in new
                     if self._fits(name, before, one.interfaces, version)
                     != self._fits(name, have, one.interfaces, version)
                 }
-            return differ.get(key, set())
+            return differ[key]
 
         return {
             address

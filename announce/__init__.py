@@ -7,7 +7,7 @@
     offers                      what can be announced by them, as other nodes have to know it
     bursts, limits, conflicts   when to announce unasked; how much is answered, and defended
     heartbeat, datagrams        what nodes tell each other, and the socket it comes by
-    peers, members              who of the cluster is there
+    peers, rounds, members      who of the cluster is there, and whom a node tells how it is
     election, doubts            who answers for which address, how one takes over from another, and
                                 who seems to think otherwise
     responder                   all ports of a node

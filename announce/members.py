@@ -14,15 +14,14 @@ nothing. Both ends of a healed partition are ready: the better one in the order 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from math import ceil
 
 from ferrule.announce.heartbeat import MOST_NAMES, Beat, Down, State
-from ferrule.announce.peers import NEVER, Awaited, News, Peer, Timing, View, far, near
+from ferrule.announce.peers import NEVER, Awaited, News, Peer, Timing, View
+from ferrule.announce.rounds import Rounds
 from ferrule.announce.wire import Mac
 
 _GLANCE_S = 0.05  # between looks at what is not exact
 _ANSWER_S = 0.02  # between answers to a run of a node that is not known
-WIDE = 3  # how often what all must know is told to all
 
 
 class Members:
@@ -50,13 +49,7 @@ class Members:
         self._sequence = 0
         self._since = now  # when listening began
         self._last_tick = now
-        self._beat_at = now
-        self._recall_at = now
-        self._wide = WIDE
-        self._answer: set[str] = set()
-        self._watched = frozenset[str]()
-        self._far: list[str] = []  # who is told of changes, and now and then how we are
-        self._parting: dict[str, float] = {}  # who has to know that it need not watch us, until
+        self._rounds = Rounds(me, timing, now)
         self._accused_at = NEVER
         self._takes = False
         self._touched, self._look_at = True, now
@@ -91,11 +84,8 @@ class Members:
             past = name in new and peer.heard_at > NEVER
             if (past or name not in known) and not self._heard(peer, now):
                 del self.peers[name]
-        watched, self._watched = self._watched, near(self.me, known)
-        until = now + self.timing.recall_s
-        self._parting |= dict.fromkeys((watched - self._watched) & known, until)
-        self.leased, self._far = known, far(self.me, known)
-        self._urge(now)
+        self.leased = known
+        self._rounds.members(known, now)
 
     def equip(self, now: float, *, able: bool) -> None:
         """Whether there is an interface with carrier to announce on."""
@@ -134,13 +124,13 @@ class Members:
             return True
         if beat.echo == peer.challenge:
             peer.epoch, peer.sequence, peer.challenge = beat.epoch, -1, next(self._numbers)
-            self._answer.add(beat.sender)  # it may be waiting for our echo
+            self._rounds.answer(beat.sender)  # it may be waiting for our echo
             return True
         self.strange += 1
         peer.echo = beat.challenge
         if now - peer.answered_at >= _ANSWER_S:
             peer.answered_at = now
-            self._answer.add(beat.sender)
+            self._rounds.answer(beat.sender)
         return False
 
     def _believe(self, peer: Peer, beat: Beat, now: float) -> None:
@@ -163,7 +153,7 @@ class Members:
         """Whether it was gone to us; that we heard nothing of who is far says nothing."""
         if peer.down or peer.heard_at == NEVER:
             return True
-        if peer.expected and name in self._watched:
+        if peer.expected and name in self._rounds.watched:
             return not self._heard(peer, now)
         return self._told_down(name, peer, now)
 
@@ -185,7 +175,7 @@ class Members:
             self._accused_at = now
             self.rejoined.add(by)
             self.news.append(News("accused", by))
-            self._tell_all(now)
+            self._rounds.tell_all(now)
 
     # Time.
 
@@ -202,7 +192,7 @@ class Members:
             self._restart(now)
         if self._touched or over or now >= self._look_at:
             self._touched = False
-            for name in self._watched:
+            for name in self._rounds.watched:
                 self._judge(name, now)
             self._advance(now)
             self._takes = self._may_take(now)
@@ -221,11 +211,11 @@ class Members:
         if not peer.suspected:
             peer.suspected = True
             self.news.append(News("suspected", name))
-            self._urge(now)
+            self._rounds.urge(now)
         if not peer.down and self._confirmed(name, peer, now):
             peer.down = True
             self.news.append(News("down", name))
-            self._tell_all(now)
+            self._rounds.tell_all(now)
 
     def _confirmed(self, name: str, peer: Peer, now: float) -> bool:
         if len(self.leased) == 2:
@@ -292,53 +282,30 @@ class Members:
         """When `tick` or `beats` has something to do."""
         if not self.beating:
             return self._look_at
-        if self._answer:
-            return now
-        return min(self._beat_at, self._look_at)
+        return min(self._rounds.next_at(now), self._look_at)
 
     def _silences(self) -> Iterator[float]:
         """When those that we hear would have to be suspected."""
-        for name in self._watched:
+        for name in self._rounds.watched:
             peer = self.peers.get(name)
             if peer is not None and peer.expected and not peer.suspected:
                 yield peer.heard_at + self.timing.silence_s
 
     def beats(self, now: float, owned: bytes, macs: tuple[Mac, ...]) -> list[Beat]:
         """What to send now."""
-        if not self.beating:
-            return []
-        receivers, self._answer = self._answer, set()
-        if now >= self._beat_at:
-            self._beat_at = now + self.timing.interval_s
-            receivers |= self._due(now)
-        if not receivers:
+        if not self.beating or now < self._rounds.next_at(now):
             return []
         downs = self._downs()
+        receivers = self._rounds.receivers(now, recalling=bool(downs))
         suspects = tuple(
             name
-            for name in sorted(self._watched)
+            for name in sorted(self._rounds.watched)
             if name in self.peers and self.peers[name].suspected
         )
         return [
             self._beat(name, owned, macs, suspects[:MOST_NAMES], downs)
             for name in sorted(receivers)
         ]
-
-    def _due(self, now: float) -> frozenset[str]:
-        if self._downs() and now >= self._recall_at:
-            self._wide = max(self._wide, 1)
-        if self._wide:
-            self._wide -= 1
-            self._recall_at = now + self.timing.recall_s
-            return self.leased - {self.me}
-        self._parting = {name: until for name, until in self._parting.items() if until > now}
-        return self._watched | self._parting.keys() | self._reminded()
-
-    def _reminded(self) -> frozenset[str]:
-        """The next of those that are far; what they were told of a change may have got lost."""
-        each_time = ceil(len(self._far) * self.timing.interval_s / self.timing.remind_s)
-        some, self._far = self._far[:each_time], self._far[each_time:] + self._far[:each_time]
-        return frozenset(some)
 
     def _beat(
         self,
@@ -354,12 +321,12 @@ class Members:
             peer = self.peers[receiver] = Peer(next(self._numbers))
         return Beat(
             self.me, receiver, self.epoch, self._sequence, peer.challenge, peer.echo, self.state,
-            self.fresh, owned, macs, suspects, downs, receiver not in self._watched,
+            self.fresh, owned, macs, suspects, downs, receiver not in self._rounds.watched,
         )  # fmt: skip
 
     def _downs(self) -> tuple[Down, ...]:
         """Whom we watch and found gone, while they still hold a Lease."""
-        each = ((name, self.peers.get(name)) for name in sorted(self._watched))
+        each = ((name, self.peers.get(name)) for name in sorted(self._rounds.watched))
         return tuple(Down(peer.epoch, name) for name, peer in each if peer and peer.down)[
             :MOST_NAMES
         ]
@@ -409,11 +376,4 @@ class Members:
 
     def _become(self, state: State, now: float) -> None:
         self.state, self._touched = state, True
-        self._tell_all(now)
-
-    def _tell_all(self, now: float) -> None:
-        self._wide = WIDE
-        self._urge(now)
-
-    def _urge(self, now: float) -> None:
-        self._beat_at = now
+        self._rounds.tell_all(now)

@@ -1,17 +1,14 @@
-"""What one node knows of another, what it concludes of all, whom it watches and whom it awaits."""
+"""What one node knows of another, what it concludes of all, and whom it awaits."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from hashlib import sha256
 
 from ferrule.announce.heartbeat import NOTHING_OWNED, Down, State
 from ferrule.announce.wire import Mac
 
 NEVER = float("-inf")
-FEW = 16  # up to so many nodes everybody watches everybody
-RING = 2  # above it, so many on either side
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,23 +110,3 @@ class Awaited:
         for name in over:
             del self._since[name]
         return bool(over)
-
-
-def near(me: str, names: frozenset[str]) -> frozenset[str]:
-    """Whose beats we expect, and who expects ours: all, or the nearest in a ring of hashes."""
-    if len(names) <= FEW:
-        return names - {me}
-    after = _after(me, names)
-    return frozenset(after[:RING] + after[-RING:])
-
-
-def far(me: str, names: frozenset[str]) -> list[str]:
-    """All others, the nearest first on one side: no two begin with the same one."""
-    return [] if len(names) <= FEW else _after(me, names)[RING:-RING]
-
-
-def _after(me: str, names: frozenset[str]) -> list[str]:
-    """The ring from us on."""
-    ring = sorted(names, key=lambda name: sha256(name.encode()).digest())
-    at = ring.index(me)
-    return ring[at + 1 :] + ring[:at]

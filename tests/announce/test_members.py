@@ -4,7 +4,7 @@ import pytest
 
 from announce.cluster import Cluster, entries
 from ferrule.announce.heartbeat import State
-from ferrule.announce.peers import FEW
+from ferrule.announce.rounds import FEW
 
 FOUR = ("node-1", "node-2", "node-3", "node-4")
 THREE = FOUR[:3]
@@ -94,7 +94,7 @@ def test_a_change_that_is_not_heard_of_far_off_is_told_again() -> None:
     cluster.run(5)
     watched = cluster.nodes[late].members
     assert watched is not None
-    far = set(MANY) - {late} - watched._watched  # noqa: SLF001  # who is far
+    far = set(MANY) - {late} - watched._rounds.watched  # noqa: SLF001  # who is far
     cluster.one_way = {(late, other) for other in far}
     cluster.run(6)
     assert watched.state is State.READY

@@ -198,13 +198,10 @@ class Layer2(threading.Thread):
 
     def _roster(self) -> _Roster:
         now = boot_clock()
-        where, present = self._place.addresses, self.roll.present(now)
-        names = sorted({self._node, *present})
-        return _Roster(
-            {name: where.get(name, "") for name in names},
-            self.roll.fresh(now),
-            sorted(name for name, one in present.items() if one.interfaces is None),
-        )
+        where = self._place.addresses
+        names = sorted({self._node, *self.roll.present(now)})
+        members = {name: where.get(name, "") for name in names}
+        return _Roster(members, self.roll.fresh(now), self.roll.idle(now))
 
     def _members_line(self) -> bytes:
         now = self._members

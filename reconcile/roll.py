@@ -1,10 +1,10 @@
 """Who of the cluster's agents is there, by their Leases: each renews its own and sees the others'.
 
 A Lease is over when it was not seen to change for as long as it says, by our clock alone: no two
-clocks are compared. But only while our own renewals get through and are seen to come back: a write
-says nothing of the watch, which may be silent for a minute before anybody notices. Otherwise time
-stands still: whoever was there stays, whoever was gone stays gone, and when it goes on everybody
-has time to renew.
+clocks are compared, but for a hint (`idle`). And only while our own renewals get through and are
+seen to come back: a write says nothing of the watch, which may be silent for a minute before
+anybody notices. Otherwise time stands still: whoever was there stays, whoever was gone stays gone,
+and when it goes on everybody has time to renew.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from ferrule.observe.cluster_lists import Resource
@@ -22,6 +23,7 @@ INTERFACES = "ferrule.dev/interfaces"
 LONGEST_NAME = 253
 FRESH = 2  # so many periods after a renewal, and after it was seen, others may be judged
 MANY = 200
+OLD = 3  # so many times as long as it lasts
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Member:
     lasts_s: int
     version: str
     interfaces: frozenset[str] | None
+    renewed: float = 0.0  # by its node's clock
 
 
 def member(raw: dict[str, Any]) -> Member | None:
@@ -55,7 +58,9 @@ def member(raw: dict[str, Any]) -> Member | None:
         raise RefusedError("it has not the name of its holder's Lease")
     said = (meta.get("annotations") or {}).get(INTERFACES)
     names = None if said is None else frozenset(map(str, json.loads(said)))
-    return Member(node, int(spec["leaseDurationSeconds"]), meta["resourceVersion"], names)
+    lasts_s = int(spec["leaseDurationSeconds"])
+    renewed = datetime.fromisoformat(spec["renewTime"]).timestamp()
+    return Member(node, lasts_s, meta["resourceVersion"], names, renewed)
 
 
 def lease_of(node: str) -> str:
@@ -70,6 +75,7 @@ class Roll:
         self._me = me
         self._members: dict[str, Member] = {}  # by the key of the Lease
         self._seen: dict[str, float] = {}  # when it changed
+        self._still: set[str] = set()  # those that never did
         self._written = self._echoed = self._judged = float("-inf")
 
     def hear(self, changes: Mapping[str, Member | None], now: float) -> None:
@@ -79,12 +85,15 @@ class Roll:
             before = self._members.pop(key, None)
             if one is None:
                 self._seen.pop(key, None)
+                self._still.discard(key)
                 continue
             self._members[key] = one
-            if before is None or one.version != before.version:
-                self._seen[key] = now
-                if one.node == self._me:
-                    self._echoed = now
+            if before is not None and one.version == before.version:
+                continue
+            self._seen[key] = now
+            (self._still.add if before is None else self._still.discard)(key)
+            if one.node == self._me:
+                self._echoed = now
         self._go_on(stood, now)
 
     def wrote(self, now: float) -> None:
@@ -129,6 +138,20 @@ class Roll:
             for key, one in self._members.items()
             if one.node != self._me and self._holds(key, at)
         }
+
+    def idle(self, now: float) -> list[str]:
+        """Of those present, who has not begun to announce, by name; and who seems to be long dead.
+
+        A Lease that was much older than others when it was first seen is nobody's until it changes.
+        """
+        newest = max((one.renewed for one in self._members.values()), default=0.0)
+        old = {
+            one.node
+            for key in self._still
+            if newest - (one := self._members[key]).renewed > OLD * one.lasts_s
+        }
+        there = self.present(now).items()
+        return sorted(name for name, one in there if one.interfaces is None or name in old)
 
     def interfaces(self) -> dict[str, frozenset[str]]:
         """Of the nodes that say which they have, while they are known at all."""

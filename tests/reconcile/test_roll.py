@@ -12,7 +12,7 @@ PEERS = ("node-2", "node-3")
 
 
 def lease(node: str, version: int = 1, lasts_s: int = 8) -> Member:
-    return Member(node, lasts_s, str(version), None)
+    return Member(node, lasts_s, str(version), frozenset(), version / 10)
 
 
 def roll(now: float = 0.0) -> Roll:
@@ -139,9 +139,12 @@ def raw(name: str = "ferrule-node-node-2", **spec: object) -> dict[str, Any]:
     return {"metadata": meta, "spec": spec}
 
 
+WHEN = "2026-01-02T03:04:05.600000Z"
+
+
 def test_what_is_kept_of_a_lease() -> None:
-    said = member(raw(holderIdentity="node-2", leaseDurationSeconds=8))
-    assert said == Member("node-2", 8, "7", frozenset({"eth0"}))
+    said = member(raw(holderIdentity="node-2", leaseDurationSeconds=8, renewTime=WHEN))
+    assert said == Member("node-2", 8, "7", frozenset({"eth0"}), 1767323045.6)
     assert member(raw(leaseDurationSeconds=8)) is None
 
 
@@ -151,7 +154,26 @@ def test_what_is_kept_of_a_lease() -> None:
 )
 def test_a_lease_that_is_not_its_holder_s_own_is_refused(name: str, holder: str) -> None:
     with pytest.raises(RefusedError):
-        member(raw(name, holderIdentity=holder, leaseDurationSeconds=8))
+        member(raw(name, holderIdentity=holder, leaseDurationSeconds=8, renewTime=WHEN))
+
+
+def test_who_has_not_said_where_it_can_announce_has_not_begun() -> None:
+    one = roll()
+    one.hear({"ns/node-2": Member("node-2", 8, "20", None, 2.0)}, 2.0)
+    assert one.idle(2.0) == ["node-2"]
+    seen(one, 3.0, "node-2")
+    assert one.idle(3.0) == []
+
+
+def test_a_lease_that_was_old_when_first_seen_is_nobody_s_until_it_changes() -> None:
+    one = Roll("node-1")
+    times = {"node-1": 36_000, "node-2": 36_001, "node-3": 35_770, "node-4": 35_750}
+    one.hear({f"ns/{name}": lease(name, version) for name, version in times.items()}, 0.0)
+    assert one.idle(0.0) == ["node-4"]
+    renew(one, 3601.0, "node-2", "node-3")
+    assert one.idle(3601.0) == ["node-4"]
+    one.hear({"ns/node-4": lease("node-4", 35_751)}, 3602.0)  # whatever its clock says
+    assert one.idle(3602.0) == []
 
 
 @pytest.mark.parametrize(

@@ -248,7 +248,9 @@ events = st.lists(
         st.floats(0.05, 4),
         st.one_of(
             st.tuples(
-                st.sampled_from(["kill", "start", "leave", "pause", "resume", "down", "up"]),
+                st.sampled_from(
+                    ["kill", "start", "leave", "pause", "resume", "down", "up", "agent", "late"]
+                ),
                 st.sampled_from(FIVE),
             ),
             st.tuples(st.just("part"), st.sets(st.sampled_from(FIVE), min_size=1, max_size=4)),
@@ -259,7 +261,7 @@ events = st.lists(
 )
 
 
-def happen(cluster: Cluster, event: tuple[object, ...]) -> None:
+def happen(cluster: Cluster, event: tuple[object, ...], seconds: float) -> None:
     match event:
         case ("kill", str(name)):
             cluster.kill(name)
@@ -271,6 +273,10 @@ def happen(cluster: Cluster, event: tuple[object, ...]) -> None:
             cluster.nodes[name].paused = what == "pause"
         case ("down" | "up" as what, str(name)):
             cluster.nodes[name].carrier = what == "up"
+        case ("agent", str(name)):  # begins or ends, without an announcer
+            cluster.agents ^= {name}
+        case ("late", str(name)):
+            cluster.nodes[name].reads_late_s = seconds
         case ("part", set(part)):
             cluster.part(part, set(FIVE) - part)
         case ("heal",):
@@ -292,12 +298,12 @@ def test_whatever_happened_it_ends_with_one_owner_each(
     cluster.start(*FIVE)
     cluster.run(2)
     for seconds, event in story:
-        happen(cluster, event)
+        happen(cluster, event, seconds)
         cluster.run(round(seconds, 2))
     cluster.part()
-    cluster.api, cluster.loss = True, 0.0
+    cluster.api, cluster.loss, cluster.agents = True, 0.0, set()
     for node in cluster.nodes.values():
-        node.paused, node.carrier = False, True
+        node.paused, node.carrier, node.reads_late_s = False, True, 0.0
     cluster.run(25)
     alive = tuple(name for name, node in cluster.nodes.items() if node.members is not None)
     if alive:

@@ -8,6 +8,7 @@ cannot be renewed in time, and every writer asks for it before each request.
 from __future__ import annotations
 
 import queue
+import secrets
 import threading
 import time
 from collections.abc import Sequence
@@ -70,6 +71,13 @@ class Settings:
     switches: SwitchSettings = field(default_factory=SwitchSettings)
 
 
+def _mark(identity: str, term: int) -> str:
+    """Of one lead and no other: who deletes the Lease lets terms begin anew, and a mark that is
+    there already changes no version.
+    """
+    return f"{identity}/{term}/{secrets.token_hex(4)}"
+
+
 class Reign:
     """Everything that lives and dies with one lead."""
 
@@ -98,7 +106,7 @@ class Reign:
             self.events.tell,
             log,
             self._publish,
-            term=f"{settings.identity}/{lead.term}" if lead.contested else "",
+            term=_mark(settings.identity, lead.term) if lead.contested else "",
             cluster=settings.cluster,
         )
         self.switchboard = Switchboard(

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-import queue
 import socket
 from collections.abc import Iterator
 from contextlib import closing
-from ipaddress import ip_address
 
 import pytest
 
 from daemon.cluster_world import GROUP, SOON_S, Crown, Json, World
 from daemon.flavour import wait_for
 from daemon.kube import Plane
-from ferrule.apply.target import Trouble
 from ferrule.observe.cluster_api import connect
-from ferrule.reconcile import kept, passwords
+from ferrule.reconcile import passwords
 from ferrule.reconcile.events import About, Event, Events
-from ferrule.reconcile.statuses import Statuses, Word
 
 pytestmark = pytest.mark.daemon
 
@@ -92,47 +88,6 @@ def test_a_new_leader_moves_nothing(world: World) -> None:
     del before["a"]
     assert world.served("b", "c") == before
     end()
-
-
-def test_a_write_of_a_predecessor_that_wakes_up_is_refused(world: World) -> None:
-    """It has decided, and was stopped before it sent; then another one leads and decides too."""
-    world.pool("public", "192.0.2.0/28")
-    world.service("waits")
-    world.service("too")
-    stale = world.get("waits")["metadata"]["resourceVersion"]
-    end = world.reigning(Crown(term=2, contested=True))
-    given = world.served("waits", "too")
-    terms = {world.get(one)["metadata"]["annotations"]["ferrule.dev/term"] for one in given}
-    assert terms == {"test/2"}
-    late = {
-        "metadata": {"resourceVersion": stale},
-        "status": {"loadBalancer": {"ingress": [{"ip": given["too"][0]}]}},
-    }
-    with pytest.raises(RuntimeError, match="409"):
-        world.merge(late, f"{world.path(name='waits')}/status")
-    assert world.served("waits", "too") == given
-    end()
-
-
-def test_a_mark_alone_makes_a_late_write_fail(world: World) -> None:
-    """Whoever leads next writes nothing before all marks are there, so this is the moment."""
-    world.service("waits")
-    stale = world.get("waits")
-    key = f"{world.name}/waits"
-    watched = kept.service(stale, world.lb_class)
-    assert watched is not None
-    said: queue.SimpleQueue[tuple[str, Trouble | None]] = queue.SimpleQueue()
-    api = connect(str(world.plane.kubeconfig))
-    statuses = Statuses(api, lambda: True, lambda *one: said.put(one))
-    address = ip_address("192.0.2.1")
-    statuses.put(key, Word(watched.demand, (), "", "next/2"))
-    assert said.get(timeout=SOON_S) == (key, None)
-    statuses.put(key, Word(watched.demand, (address,), "public"))
-    _, trouble = said.get(timeout=SOON_S)
-    statuses.stop()
-    assert trouble is not None
-    assert trouble.code == "status-conflict"
-    assert world.addresses("waits") == []
 
 
 def test_a_broken_spec_leaves_the_last_good_one_in_force(led: World) -> None:

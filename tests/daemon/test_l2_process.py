@@ -4,12 +4,13 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 
 import pytest
 
 from daemon.flavour import wait_for
 from daemon.l2 import ip
-from daemon.l2_world import SECRET, SIXES, VIPS, world
+from daemon.l2_world import SECRET, SIXES, VIPS, Agent, world
 
 PROGRAM = [sys.executable, "-m", "ferrule.announce.process"]
 
@@ -142,6 +143,64 @@ def test_what_it_cannot_do_without_is_one_line_and_a_code(
         assert done.returncode == code
         assert said in done.stderr
         assert done.stderr.count(b"\n") == 1
+
+
+def test_excluded_interfaces_are_used_by_what_names_them_and_by_nothing_else() -> None:
+    """The uplink is veth here; without a list of interfaces no node has one."""
+    with world() as one:
+        one.groups = [(one.names, [VIPS[0], SIXES[0]])]
+        for name in one.names:
+            agent = one.agents[name] = Agent(one, name)
+            one.stack.callback(agent.end)
+            agent.set_up(interfaces=[])
+            agent.roster()
+        agents = one.agents.values()
+
+        def own(names: Iterable[str], *addresses: str, interfaces: Iterable[str] = ()) -> None:
+            each = [{"address": one, "interfaces": [*interfaces]} for one in addresses]
+            group = {"scores": dict.fromkeys(names, 0), "addresses": each}
+            for agent in agents:
+                agent.say(kind="own", groups=[group])
+
+        def are(state: str, named: list[str]) -> bool:
+            return all(_able(agent) == (state, named) for agent in agents)
+
+        wait_for(lambda: are("unable", ["eth0"]), 10, "there is nothing to announce on")
+        own(one.names, VIPS[0], SIXES[0], interfaces=["eth0", "eth7"])
+        one.wait_owned()
+        for vip in (VIPS[0], SIXES[0]):
+            wait_for(lambda: one.known(vip) == one.owner(vip).mac, 10, "an answer")  # noqa: B023
+        assert not any(agent.hear()["findings"] for agent in agents)
+        own(one.names, VIPS[1])
+        wait_for(lambda: are("unable", ["eth0", "/4"]), 10, "others may count on them for it")
+        own([], VIPS[1])  # as their agents say when they have read that of all Leases
+        one.wait_owned()
+        assert are("ready", ["eth0", "/4"])
+        victim = one.owner(VIPS[0])
+        ip(victim.namespace, "link", "set", "eth0", "down")
+        one.wait_owned(by=[name for name in one.names if name != victim.name])
+
+
+def _able(agent: Agent) -> tuple[object, object]:
+    status = agent.hear()
+    return status.get("state"), status.get("named")
+
+
+def test_who_has_no_ipv6_owns_no_ipv6_address_and_says_so() -> None:
+    with world() as one:
+        one.start_together()
+        six = SIXES[0]
+        agent = one.owner(six)
+        rest = [name for name in one.names if name != agent.name]
+        one.run_on(agent.name, "sysctl", "-qw", "net.ipv6.conf.eth0.disable_ipv6=1")
+        wait_for(lambda: agent.hear()["named"] == ["eth0", "/6"], 5, "it is said")
+        assert not agent.owned().keys() & set(SIXES)
+        assert {said["code"] for said in agent.hear()["findings"]} == {"no-link-local"}  # type: ignore[attr-defined]
+        for each in one.agents.values():  # as its agent says when it has read that of the Lease
+            each.own((rest, SIXES))
+        one.wait_owned()
+        assert one.owner(six).name in rest
+        wait_for(lambda: one.known(six) == one.owner(six).mac, 10, "an answer")
 
 
 def test_beats_go_over_ipv6_where_nodes_have_only_that() -> None:

@@ -9,15 +9,17 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface
 
 import pytest
 
 from daemon.flavour import execute
 from daemon.l2 import Station, inside, ip, mac_of, neighbor, poke, require_segment, station
 from daemon.lab import Lab
+from daemon.need import refuse
 from ferrule.announce import arp, ndp
 from ferrule.announce.limits import Rates
+from ferrule.announce.preconditions import Subnets
 from ferrule.announce.wire import BROADCAST, Drop, mac_text
 
 VIP, TOO, SIX = "192.0.2.10", "192.0.2.11", "2001:db8::a:b"
@@ -204,6 +206,69 @@ def test_noise_does_not_reach_the_process(segment: Segment, here: Station, arps:
     assert dict(here.responder.drops) == before
 
 
+def room(namespace: str, size: int) -> bool:
+    """For the options of a socket; False before 6.8, where it is the machine's, and 20 KB."""
+    where = "/proc/sys/net/core/optmem_max"
+    script = f"test -e {where} && echo {size} > {where}"
+    return execute(["ip", "netns", "exec", namespace, "sh", "-c", script]).returncode == 0
+
+
+def scattered() -> tuple[list[str], list[str]]:
+    """In 256 ranges: every third address is nobody's."""
+    nets = [ip_address(one) for one in ("192.0.2.0", "198.51.100.0", "203.0.113.0")]
+    every = [str(net + number) for net in nets for number in range(256)]
+    ours = [one for number, one in enumerate(every) if number % 3 and one not in (NODE, CLIENT)]
+    return ours, every[::3]
+
+
+def answered(segment: Segment, here: Station, arps: Wire, addresses: list[str]) -> list[str]:
+    """Which of these, in order; each as often as it was."""
+    found = []
+    for at in range(0, len(addresses), 64):
+        *rest, last = addresses[at : at + 64]
+        for one in rest:
+            arps.sock.send(question(segment, one))
+        frames = arps.ask(here, question(segment, last))
+        found += [str(arp.decode(one).sender) for one in frames if one[:6] == segment.asker]
+    return found
+
+
+def test_where_a_socket_has_little_room_more_is_heard_and_everything_answered(
+    segment: Segment, arps: Wire
+) -> None:
+    """A program of 256 ranges takes 22 KB, and so does the one that it replaces."""
+    room(segment.node, 20480)
+    ours, foreign = scattered()
+    sixes = [str(IPv6Address((0x20010DB8 << 96) + int(ip_address(one)))) for one in ours[::4]]
+    with station(segment.node) as here:
+        here.serve(lambda: all(link.has_link_local for link in here.responder.usable()))
+        for count in range(64, len(ours) + 64, 64):  # in parts, as the announcer says it
+            here.own(*ours[:count], *sixes[:count])
+        settle(here)
+        assert answered(segment, here, arps, ours) == ours
+        assert answered(segment, here, arps, foreign) == []
+        here.own(*ours[::2], *sixes)
+        assert answered(segment, here, arps, ours) == ours[::2]
+        code, text = here.serve_while(segment.client, "ndisc6", "-1", "-q", sixes[-1], "eth0")
+        assert (code, text.strip().lower()) == (0, mac_text(segment.mac))
+
+
+def test_where_room_is_taken_away_the_next_socket_makes_do(segment: Segment, arps: Wire) -> None:
+    ours, foreign = scattered()
+    more = foreign[100]
+    with station(segment.node) as here:
+        here.own(*ours)
+        (before,) = here.responder.ports.values()
+        if not room(segment.node, 4096):
+            refuse("before Linux 6.8 the room of sockets is the machine's")
+        here.own(*ours, more)  # beside the program that it has there is room for none
+        assert here.responder.ports == {}
+        assert here.serve(lambda: here.responder.ports, 5)
+        assert before not in here.responder.ports.values()
+        settle(here)
+        assert answered(segment, here, arps, [*ours, more]) == [*ours, more]
+
+
 def test_somebody_else_s_claim_is_a_conflict_and_defended_once(
     segment: Segment, here: Station, arps: Wire
 ) -> None:
@@ -293,6 +358,25 @@ def test_only_the_interfaces_that_an_address_names(here: Station) -> None:
     assert here.responder.ports == {}
     here.own(VIP, names={VIP: frozenset({"eth0", "eth7"})})
     assert [port.link.name for port in here.responder.ports.values()] == ["eth0"]
+
+
+def test_a_subnet_that_is_configured_later_is_known(segment: Segment, here: Station) -> None:
+    far, subnets = "203.0.113.5", Subnets()
+    here.own(VIP, far)
+    for change in ("add", "delete", "add"):
+        subnets.look(here.responder.ports)
+        expected = {socket.inet_aton(far)} if change == "add" else set()
+        assert subnets.outside == expected
+        ip(segment.node, "address", change, "203.0.113.1/24", "dev", "eth0")
+        here.serve(lambda: is_configured(here) == (change == "add"), 5)  # noqa: B023
+    subnets.look(here.responder.ports)
+    assert subnets.outside == set()
+
+
+def is_configured(here: Station) -> bool:
+    """Whether the responder has seen the kernel's message."""
+    (link,) = (one for one in here.responder.links.by_index.values() if one.name == "eth0")
+    return ip_interface("203.0.113.1/24") in link.addresses
 
 
 def test_ports_of_a_bridge_are_left_to_it(segment: Segment, here: Station) -> None:

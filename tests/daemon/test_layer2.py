@@ -13,8 +13,9 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -32,6 +33,7 @@ from daemon.roles import give_roles, kubeconfig_of_account, take_roles
 from daemon.test_metallb_kinds import GROUP, MODULES, defined
 from ferrule.announce.wire import mac_text
 from ferrule.compiler.elect import owner
+from ferrule.reconcile.roll import lease_of
 
 pytestmark = pytest.mark.daemon
 
@@ -144,6 +146,11 @@ class Site:
 
     def events(self, name: str, event: str) -> list[dict[str, Any]]:
         return [one for one in self.said(name) if one["event"] == event]
+
+    def idle(self, name: str) -> bool:
+        """Whether another one's agent ever read that the node has not begun to announce."""
+        rolls = [one for other in NAMES if other != name for one in self.events(other, "members")]
+        return any(self.names[name] in one["idle"] for one in rolls)
 
     def said(self, name: str) -> list[dict[str, Any]]:
         lines = (self.folder / f"{name}.log").read_text().splitlines()
@@ -385,7 +392,49 @@ def test_a_node_whose_announcer_does_not_run_has_no_lease(site: Site) -> None:
         thief.bind((WHERE[lost], 7947))
         with inside(site.segment.server):
             site.agent(lost)
+            wait_for(partial(site.idle, lost), SOON_S, "it is known that it has not begun")
+            site.settles(others)
             wait_for(partial(site.events, lost, "leaseLetGo"), SOON_S, "it takes no part")
             wait_for(lambda: site.names[lost] not in site.leases(), SOON_S, "it has no Lease")
             site.settles(others)
     wait_for(lambda: site.names[lost] in site.leases(), 60, "as soon as it can it has one")
+
+
+@contextmanager
+def silent(namespace: str) -> Iterator[None]:
+    """What is connected to the API server now hears nothing any more; what connects anew does."""
+    where = ("ip", "netns", "exec", namespace)
+    said = execute([*where, "ss", "-Htn", "state", "established", "dst", SERVER]).stdout
+    ports = [line.split()[2].rpartition(":")[2] for line in said.splitlines()]
+    assert ports
+    rule = f"ip saddr {SERVER} tcp dport {{ {', '.join(ports)} }} drop"
+    chain = f"chain in {{ type filter hook input priority 0; {rule}; }}"
+    done = execute([*where, "nft", f"table inet silence {{ {chain}; }}"])
+    assert done.returncode == 0, done.stdout
+    try:
+        yield
+    finally:
+        execute([*where, "nft", "delete", "table", "inet", "silence"])
+
+
+def test_a_watch_that_is_silent_ends_nobody(site: Site) -> None:
+    """A load balancer forgot the connection; what is written gets through by another one."""
+    begin(site)
+    name = "node-1"
+    path = site.world.path("leases", lease_of(site.names[name]), LEASES)
+
+    def renewed() -> datetime:
+        return datetime.fromisoformat(site.segment.plane.ask("GET", path)["spec"]["renewTime"])
+
+    owners = {vip: site.answering(vip) for vip, *_ in site.addresses().values()}
+    before = len(site.events(name, "members"))
+    with silent(site.segment.nodes[name]):
+        wait_for(partial(site.frozen, name), SOON_S, "it knows that it hears nothing")
+        start = renewed()
+        wait_for(lambda: renewed() - start > timedelta(seconds=14), 60, "its Lease is renewed")
+        assert site.frozen(name)
+        rolls = site.events(name, "members")[before:]
+        assert {len(one["nodes"]) for one in rolls} == {len(NAMES)}
+        assert {vip: site.answering(vip) for vip in owners} == owners
+    wait_for(lambda: not site.frozen(name), 90, "it hears again")
+    site.settles(NAMES)

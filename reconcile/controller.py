@@ -31,7 +31,7 @@ from ferrule.reconcile.shown import Shown
 from ferrule.reconcile.statuses import Leave, Word
 
 LOOK_S = 2.0  # between two looks at the files of the spec
-REFUSALS = 3  # of one mark, after which no other Service waits for it
+REFUSALS = 5  # of one mark, within 7.5 s: longer than etcd takes to elect; then nobody else waits
 REASONS = {  # MetalLB's, of metallb.md §2.6
     "invalid-request": "LoadBalancerFailed",
     "not-dual-stack": "not enough clusterips",

@@ -438,3 +438,27 @@ def test_a_watch_that_is_silent_ends_nobody(site: Site) -> None:
         assert {vip: site.answering(vip) for vip in owners} == owners
     wait_for(lambda: not site.frozen(name), 90, "it hears again")
     site.settles(NAMES)
+
+
+def test_without_a_key_who_has_not_begun_takes_nothing_away(site: Site) -> None:
+    """Members are those with Leases, and a Lease comes before the announcer."""
+    (site.folder / "key").unlink()
+    begin(site)
+    assert site.events("node-1", "noHeartbeats")
+    gone = site.elected(site.addresses()["web-0"][0])
+    others = tuple(name for name in NAMES if name != gone)
+    site.end(gone, signal.SIGTERM)
+    site.settles(others)
+    begun = {name: len(site.said(name)) for name in others}
+    site.agent(gone)
+    site.settles(NAMES)
+    passed = 0
+    for name in others:
+        since = site.said(name)[begun[name] :]
+        rolls = [at for at, one in enumerate(since) if site.names[gone] in one.get("nodes", ())]
+        idle = [at for at in rolls if site.names[gone] in since[at]["idle"]]
+        begins = rolls[len(idle)]
+        assert idle == rolls[: len(idle)] != []
+        assert not any(one["event"] == "passed" for one in since[:begins])
+        passed += sum(one["event"] == "passed" for one in since[begins:])
+    assert passed

@@ -20,11 +20,12 @@ BGPAdvertisement all: {}
 """
 NODES = "Node node-1: {ips: [198.51.100.11]}\nNode node-2: {ips: [198.51.100.12]}\n"
 ROUTE = "192.0.2.0/32"
+ACCEPT_WAIT_S = 5  # under another name the switch takes nothing, as far as its status says
 
 
 @pytest.fixture
 def whole(tmp_path: Path) -> Iterator[Whole]:
-    with standing(tmp_path, SPEC, NODES) as made:
+    with standing(tmp_path, SPEC, NODES, ACCEPT_WAIT_S) as made:
         correct = ("--interval", "5", "--drift", "correct")
         made.process("controller", *made.ferrule("reconcile", *made.spec, *correct))
         for node in NAMES:

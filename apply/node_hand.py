@@ -8,7 +8,7 @@ commands; what vtysh said is quoted.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ferrule.apply import deadman
 from ferrule.apply.device_hand import DeviceHand
@@ -26,8 +26,9 @@ from ferrule.compiler.observed import Observed
 
 LOAD_S = 300.0
 FILE = "/dev/stdin"
-# vtysh of FRR 10 starts a process for each daemon, and these would read one pipe: 10.3 then gave
-# bgpd nothing of a script, or its end, and said 0. 8.4 has one process, and no such option.
+# vtysh of FRR 10 starts a process for each daemon. From a pipe they would read in turns: 10.3 then
+# gave bgpd nothing of a script, or its end, and said 0. From a file, vtysh and mgmtd change zebra
+# at one moment, and parts of prefix-lists stay. 8.4 has one process, and no such option.
 FORKING, ALONE, UNKNOWN_OPTION = 9, "--no-fork", "unrecognized option"
 
 # Of every `echo-mode`, 8.4 and 10.3 alike (bgpd/bgp_bfd.c), however right it is.
@@ -88,22 +89,14 @@ class NodeHand(DeviceHand[frr.Running]):
         raise Failed(self.key, reason)
 
     def _load(self, script: str) -> Answer:
-        if self._forks():
-            answer = self._vtysh(script, ALONE)
-            if UNKNOWN_OPTION not in answer.err + answer.out:
-                return answer
-        return self._vtysh(script)
+        assert self._now is not None
+        return loaded(self._now.config.version, lambda *options: self._vtysh(script, *options))
 
     def _vtysh(self, script: str, *options: str) -> Answer:
         assert self._channel is not None
         assert self._claim is not None
         argv = self._claim.working((*self._facts.vtysh, *options, "-f", FILE))
         return self._channel.run(argv, stdin=script, timeout_s=LOAD_S)
-
-    def _forks(self) -> bool:
-        assert self._now is not None
-        major = self._now.config.version.partition(".")[0]
-        return not major.isdigit() or int(major) >= FORKING
 
     def _by_hand(self, diff: Diff) -> Sequence[str]:
         script = self._journal.masked(frr.script(diff.commands))
@@ -127,6 +120,16 @@ class NodeHand(DeviceHand[frr.Running]):
         after = frr.future(self._before, self._diff)
         vtysh = self._facts.vtysh[len(self._facts.root) :]
         return deadman.of_node(self._before, after, self._adopted, vtysh)
+
+
+def loaded(version: str, load: Callable[..., Answer]) -> Answer:
+    """Of a load, called with the options that vtysh needs to do it in one process."""
+    major = version.partition(".")[0]
+    if not major.isdigit() or int(major) >= FORKING:
+        answer = load(ALONE)
+        if UNKNOWN_OPTION not in answer.err + answer.out:
+            return answer
+    return load()
 
 
 def complaints(answer: Answer) -> list[str]:

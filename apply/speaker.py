@@ -23,10 +23,10 @@ from pathlib import Path
 
 from ferrule.apply.journal import Journal
 from ferrule.apply.local import Local
-from ferrule.apply.node_hand import FILE, LOAD_S, MOST_SHOWN, complaints
+from ferrule.apply.node_hand import FILE, LOAD_S, MOST_SHOWN, complaints, loaded
 from ferrule.apply.release import need_release
 from ferrule.apply.renamed import removed, taken_over, under
-from ferrule.apply.target import Trouble
+from ferrule.apply.target import Answer, Trouble
 from ferrule.apply.unsaved import is_saved, saved_path
 from ferrule.apply.vty import SOCKETS, Said
 from ferrule.apply.vty_daemons import Daemons, Told
@@ -275,12 +275,16 @@ class Speaker:
         now = self._read()
         self._all_of(now, taken_over(now, self._under(name, now), intended))
         now = self._read()
-        self._all_of(now, removed(self._under(name, now)))
+        old = removed(self._under(name, now)).commands
+        failed = self._load(now, old) if old else []
         if left := removed(self._under(name, self._read())).commands:
-            # A prefix-list that was a second old stayed in zebra (10.3, on a busy machine).
+            failed.append(f"{quoted(self._masked(left[0].text))} is still to be sent")
+        if failed:
+            # A prefix-list that was a second old stayed in zebra, or zebra refused to take it away
+            # (10.3, on a busy machine).
             self._left_over += 1
             if self._left_over <= MOST_LEFT_OVER:  # else it is of no use, and in nobody's way
-                self._must([f"{quoted(self._masked(left[0].text))} is still to be sent"])
+                self._must(failed)
         self._left_over = 0
         turns.close()
 
@@ -299,9 +303,13 @@ class Speaker:
             return self._send(commands)
         self._turns.open(write(now.config))
         self._unsaved = True
-        argv = self._turns.working((*self._place.vtysh, "-f", FILE))
         with in_memory(frr.script(commands)) as path:
-            answer = self._local.run(reading(path, argv), timeout_s=LOAD_S)
+
+            def load(*options: str) -> Answer:
+                argv = self._turns.working((*self._place.vtysh, *options, "-f", FILE))
+                return self._local.run(reading(path, argv), timeout_s=LOAD_S)
+
+            answer = loaded(now.config.version, load)
         said = [quoted(self._masked(one.strip())) for one in complaints(answer)]
         return said or ([f"vtysh ended with code {answer.code}"] if answer.code else [])
 

@@ -4,6 +4,7 @@ new one, and nothing of the old one stays.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -103,6 +104,41 @@ def test_one_that_was_cut_in_the_middle_goes_on(
     with closing(another):
         another.sync(intended)
     is_all_under_the_new_name(node, intended)
+    assert node.lives() == lives
+
+
+STUBBORN = """#!/bin/sh
+case "$*" in
+*-f*) ;;
+*) exec {vtysh} "$@" ;;
+esac
+text=$(cat)
+printf '%s\\n' "$text" | grep -v "^no ip prefix-list ferrule-prod" | {vtysh} "$@"
+case "$text" in
+*"no ip prefix-list ferrule-prod"*) echo "% Configuration failed." ;;
+esac
+"""
+
+
+def test_a_list_that_frr_does_not_take_away_is_left_in_the_end(
+    node: Beside, tmp_path: Path
+) -> None:
+    """It is of no use to anybody, and the rest goes on."""
+    lives, program = node.lives(), tmp_path / "vtysh"
+    program.write_text(STUBBORN.format(vtysh=shlex.join(node.place.vtysh)))
+    program.chmod(0o755)
+    node.place = replace(node.place, vtysh=(str(program),))
+    speaker, intended = renamed(node)
+    with closing(speaker):
+        for _ in range(speaker_.MOST_LEFT_OVER):
+            with pytest.raises(Trouble, match=r"Configuration failed.*is still to be sent"):
+                speaker.sync(intended)
+        speaker.sync(intended)
+        config = node.node.frr.running_config()
+        assert {line.split()[1] for line in config.splitlines() if OLD in line} == {"prefix-list"}
+        assert frr.diff(frr.parse(config, "next"), intended).empty
+        node.now += 100
+        assert speaker.check() == Synced()
     assert node.lives() == lives
 
 

@@ -17,16 +17,18 @@ import ssl
 import subprocess
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from daemon.flavour import execute
+from daemon.flavour import execute, wait_for
 
 START = Path(__file__).parents[1] / "kube" / "start"
 OLDEST_GO = (1, 21)  # go.dev/doc/toolchain
+REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 UNTESTED = "not tested against a real Kubernetes API server"
 
 Object = Mapping[str, Any]
@@ -40,6 +42,7 @@ class Plane:
         self.kubeconfig = directory / "kubeconfig"
         self._resources: dict[tuple[str, str], tuple[str, bool]] = {}
         self._restarted: list[subprocess.Popen[bytes]] = []
+        self._roles = count()
 
     def kubeconfig_of(self, user: str) -> Path:
         """The kubeconfig of another user than the admin."""
@@ -88,16 +91,25 @@ class Plane:
         return [{"apiVersion": api_version, "kind": kind, **one} for one in found]
 
     def allow(self, user: str, rules: Sequence[Object], namespace: str = "") -> None:
-        """Give a user a role: everywhere, or in one namespace."""
+        """Give a user a role, everywhere or in one namespace, and wait until it is in force."""
+        mark = {"group": "test", "resource": "marks", "name": f"role-{next(self._roles)}"}
         cluster = "" if namespace else "Cluster"
         group, name = "rbac.authorization.k8s.io", f"{user}{namespace and '-' + namespace}"
         meta = {"name": name, **({"namespace": namespace} if namespace else {})}
         role = {"apiVersion": f"{group}/v1", "kind": f"{cluster}Role", "metadata": meta}
-        self.apply({**role, "rules": rules})
+        marked = {"apiGroups": ["test"], "resources": ["marks"], "verbs": ["get"]}
+        self.apply({**role, "rules": [*rules, {**marked, "resourceNames": [mark["name"]]}]})
         binding = {**role, "kind": f"{cluster}RoleBinding"}
         subjects = [{"kind": "User", "apiGroup": group, "name": user}]
         given = {"apiGroup": group, "kind": role["kind"], "name": name}
         self.apply({**binding, "subjects": subjects, "roleRef": given})
+        asked = {**mark, "verb": "get", **({"namespace": namespace} if namespace else {})}
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {"user": user, "resourceAttributes": asked},
+        }
+        wait_for(lambda: self.ask("POST", REVIEWS, review)["status"]["allowed"], 20, "a role")
 
     def kill_api_server(self) -> list[str]:
         """End the API server without a word; the command that starts it again."""

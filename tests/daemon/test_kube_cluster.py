@@ -113,21 +113,37 @@ def metallb(cluster: Plane) -> Iterator[Plane]:
     for one in crds:
         one.pop("status", None)
         cluster.apply(one)
-    wait_for(lambda: served(cluster) >= len(crds), 20, "MetalLB's kinds are served")
+    wait_for(lambda: len(listed(cluster)) >= len(crds), 20, "MetalLB's kinds are listed")
+    wait_for(lambda: are_served(cluster), 20, "MetalLB's kinds are served")
     yield cluster
     for one in crds:
         name = cast("dict[str, str]", one["metadata"])["name"]
         cluster.ask("DELETE", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
-    wait_for(lambda: not served(cluster), 20, "MetalLB's kinds are gone")
+    wait_for(lambda: not listed(cluster), 20, "MetalLB's kinds are gone")
 
 
-def served(plane: Plane) -> int:
-    """How many of MetalLB's kinds the API server answers for."""
+def listed(plane: Plane) -> dict[str, str]:
+    """MetalLB's kinds of which the API server says that it has them, each with its path."""
+    found = {}
+    for version in ("v1beta1", "v1beta2"):
+        try:
+            resources = plane.ask("GET", f"/apis/metallb.io/{version}")["resources"]
+        except RuntimeError:  # this version is not there, or not there any more
+            continue
+        for one in resources:
+            if "/" not in one["name"]:
+                found[one["kind"]] = f"/apis/metallb.io/{version}/{one['name']}"
+    return found
+
+
+def are_served(plane: Plane) -> bool:
+    """A kind is listed a moment before it is."""
     try:
-        versions = [plane.ask("GET", f"/apis/metallb.io/{one}") for one in ("v1beta1", "v1beta2")]
+        for path in listed(plane).values():
+            plane.ask("GET", path)
     except RuntimeError:
-        return 0
-    return len({one["kind"] for each in versions for one in each["resources"]})
+        return False
+    return True
 
 
 def test_metallb_where_it_is_installed(metallb: Plane) -> None:
